@@ -1,0 +1,179 @@
+"""JSON face of the basket (/api/v1/basket/…): the same numbers, filters and laws as the pages."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import api_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from basket import facets, filling, page, removal, selection, tree
+from basket.details import file_details
+from basket.models import Basket
+from basket.serializers import (
+    AddedSerializer,
+    AddSerializer,
+    BasketSerializer,
+    FacetsSerializer,
+    FileSerializer,
+    RemoveSerializer,
+    SelectionSerializer,
+    TreeSerializer,
+)
+from portal.errors import Problem
+from portal.models import Observation
+
+FILTERS = [
+    OpenApiParameter(
+        "mrp", int, description="1 (default): Minimum Recommended Products only; 0: all", enum=[0, 1]
+    ),
+    *(
+        OpenApiParameter(name, str, many=True, description=f"{label}; may be repeated, blank stands for no value")
+        for name, label in [
+            ("category", "Product Category (productType)"),
+            ("type", "Product Type (dataproduct_type)"),
+            ("ext", "Extension"),
+            ("batch", "Batch Available: 1 or 0"),
+            ("group", "Group (productSubGroupDescription)"),
+        ]
+    ),
+    OpenApiParameter("q", str, description="Part of the file name"),
+]
+
+
+def _basket(request: Request) -> Basket:
+    basket: Basket = request.basket
+    return basket
+
+
+def _filters(request: Request) -> page.Filters:
+    try:
+        return page.Filters.parse(request.query_params.getlist)
+    except page.PageError as error:
+        raise Problem(error.message, field=error.field) from error
+
+
+def _numbers(request: Request, filters: page.Filters, now: datetime) -> dict[str, object]:
+    numbers = facets.numbers(_basket(request), filters, request.user, now)
+    return {**asdict(numbers), "stream_limit_bytes": settings.STREAM_LIMIT_BYTES}
+
+
+def _answer(request: Request, filters: page.Filters | None = None) -> Response:
+    numbers = _numbers(request, filters or page.Filters(), timezone.now())
+    return Response(BasketSerializer(numbers).data)
+
+
+@extend_schema(methods=["GET"], operation_id="basket", parameters=FILTERS, responses=BasketSerializer)
+@extend_schema(methods=["DELETE"], operation_id="basket_empty", responses=BasketSerializer)
+@api_view(["GET", "DELETE"])
+def show(request: Request) -> Response:
+    """The numbers of the basket; DELETE empties it."""
+    if request.method == "DELETE":
+        removal.clear(_basket(request))
+        return _answer(request)
+    return _answer(request, _filters(request))
+
+
+@extend_schema(operation_id="basket_undo", request=None, responses=BasketSerializer)
+@api_view(["POST"])
+def undo(request: Request) -> Response:
+    """Bring back what the last removal took out."""
+    removal.undo(_basket(request))
+    return _answer(request)
+
+
+@extend_schema(methods=["POST"], operation_id="basket_add", request=AddSerializer, responses=AddedSerializer)
+@extend_schema(
+    methods=["DELETE"], operation_id="basket_remove", request=RemoveSerializer, responses=BasketSerializer
+)
+@api_view(["POST", "DELETE"])
+def observations(request: Request) -> Response:
+    """Put observations in, by their obsid; DELETE takes observations, or the selected files, out."""
+    if request.method == "DELETE":
+        return _remove(request)
+    wanted = AddSerializer(data=request.data)
+    wanted.is_valid(raise_exception=True)
+    obsids = list(dict.fromkeys(wanted.validated_data["obsids"]))
+    keys = _keys(wanted.validated_data["archive"], obsids)
+    added = filling.add_observations(_basket(request), list(keys.values()))
+    body = {**asdict(added), "not_found": [obsid for obsid in obsids if obsid not in keys]}
+    return Response(AddedSerializer(body).data)
+
+
+def _remove(request: Request) -> Response:
+    wanted = RemoveSerializer(data=request.data)
+    wanted.is_valid(raise_exception=True)
+    if wanted.validated_data["selected"]:
+        removal.remove_selected(_basket(request))
+    elif "obsids" in wanted.validated_data:
+        keys = _keys(wanted.validated_data["archive"], wanted.validated_data["obsids"])
+        removal.remove_observations(_basket(request), list(keys.values()))
+    else:
+        raise Problem('Say what to remove: {"obsids": ["…"]} or {"selected": true}.', field="obsids")
+    return _answer(request)
+
+
+def _keys(archive: str, obsids: Sequence[str]) -> dict[str, int]:
+    """Primary keys of the observations that exist, in the order asked for."""
+    if archive not in settings.ARCHIVES:
+        raise Problem(f"archive={archive} is none of: {', '.join(settings.ARCHIVES)}.", field="archive")
+    found = dict(Observation.objects.filter(archive=archive, obsid__in=obsids).values_list("obsid", "pk"))
+    return {obsid: found[obsid] for obsid in obsids if obsid in found}
+
+
+@extend_schema(operation_id="basket_facets", parameters=FILTERS, responses=FacetsSerializer)
+@api_view(["GET"])
+def facet_counts(request: Request) -> Response:
+    """Every filter with its values: `total` counts the basket's distinct files, `shown` those that pass all filters."""
+    found = facets.facets(_basket(request), _filters(request))
+    return Response({"facets": [asdict(facet) for facet in found]})
+
+
+@extend_schema(
+    operation_id="basket_tree",
+    parameters=[
+        *FILTERS,
+        OpenApiParameter("path", str, description="A node's path; blank is the top"),
+        OpenApiParameter("cursor", str, description="The `next` of the page before"),
+        OpenApiParameter("limit", int, description="At most 200; 100 by default"),
+    ],
+    responses=TreeSerializer,
+)
+@api_view(["GET"])
+def tree_level(request: Request) -> Response:
+    """One level of the files tree."""
+    query = request.query_params
+    limit = query.get("limit", "100")
+    if not limit.isdecimal() or not 1 <= int(limit[:9]) <= tree.MAX_LIMIT:
+        raise Problem(f"limit={limit} is not a whole number from 1 to {tree.MAX_LIMIT}.", field="limit")
+    level = tree.nodes(
+        _basket(request), query.get("path", ""), _filters(request), query.get("cursor", ""), int(limit)
+    )
+    return Response(TreeSerializer(level).data)
+
+
+@extend_schema(operation_id="basket_select", request=SelectionSerializer, responses=BasketSerializer)
+@api_view(["POST"])
+def select(request: Request) -> Response:
+    """Select or deselect: only files that pass the filters change."""
+    wanted = SelectionSerializer(data={key: value for key, value in request.data.items() if key != "filters"})
+    wanted.is_valid(raise_exception=True)
+    try:
+        filters = page.Filters.from_json(request.data.get("filters") or {})
+    except page.PageError as error:
+        raise Problem(error.message, field=error.field) from error
+    action = wanted.validated_data["action"]
+    selection.select(_basket(request), wanted.validated_data["path"], filters, value=action == "select")
+    return _answer(request, filters)
+
+
+@extend_schema(operation_id="basket_file", responses=FileSerializer)
+@api_view(["GET"])
+def file(request: Request, product_id: int) -> Response:
+    """One file of the basket: every product column, and whether you may read its bytes now."""
+    details = file_details(_basket(request), product_id, request.user, timezone.now())
+    return Response(FileSerializer(details).data)

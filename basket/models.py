@@ -1,0 +1,133 @@
+"""The basket: which observations, which of their files, which of those are selected.
+
+Never one row per file per basket: counts per (observation, facet signature) are packed into blobs, so that
+every click costs about the same at 400 files and at 1,000,000 (docs/architecture.md, "The basket").
+"""
+
+from django.conf import settings
+from django.db import models
+
+from portal.models import Observation
+
+
+class FacetSignature(models.Model):
+    """One distinct combination of facet values; every filter is a set of these."""
+
+    mrp = models.BooleanField()
+    productType = models.CharField(max_length=32)
+    dataproduct_type = models.CharField(max_length=32)
+    extension = models.CharField(max_length=32)
+    productSubGroupDescription = models.CharField(max_length=64)
+    batch = models.BooleanField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=[
+                    "mrp",
+                    "productType",
+                    "dataproduct_type",
+                    "extension",
+                    "productSubGroupDescription",
+                    "batch",
+                ],
+                name="one_signature_per_combination",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.productType}/{self.productSubGroupDescription}/{self.extension}"
+
+
+class ProductManifest(models.Model):
+    """The immutable packed product list of one observation, as of one version of that list."""
+
+    observation = models.ForeignKey(Observation, models.CASCADE, related_name="manifests")
+    products_version = models.PositiveIntegerField()
+    files = models.PositiveIntegerField()
+    bytes = models.BigIntegerField()
+    rows = models.PositiveIntegerField()
+    unknown_sizes = models.PositiveIntegerField(default=0)
+    exposures = models.JSONField(default=list)  # obs_id of the owners; the first is the observation itself
+    facet_counts = models.BinaryField()
+    products = models.BinaryField()
+    product_ids = models.BinaryField()
+    guarded_ids = models.BinaryField(default=bytes)  # files that were not PUBLIC: the ones worth a verdict
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["observation", "products_version"], name="one_manifest_per_version")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.observation_id} v{self.products_version}: {self.files} files"
+
+
+class Basket(models.Model):
+    """One row, and the lock: every writer takes it first. A stranger's basket is found by a random key."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="baskets")
+    key = models.CharField(max_length=64, unique=True)
+    created = models.DateTimeField(auto_now_add=True)
+    version = models.PositiveIntegerField(default=0)
+    bulk_serial = models.PositiveIntegerField(default=0)
+    mission_counts = models.BinaryField(default=bytes)
+    product_ids = models.BinaryField(default=bytes)
+    missions = models.JSONField(default=list)  # obs_collection names; their places are the mission numbers
+
+    def __str__(self) -> str:
+        return f"basket {self.pk} v{self.version}"
+
+
+class BasketItem(models.Model):
+    """One observation in a basket. `excluded` marks files that are listed but not carried here:
+    another item carries them, or the user took them out."""
+
+    basket = models.ForeignKey(Basket, models.CASCADE, related_name="items")
+    observation = models.ForeignKey(Observation, models.CASCADE)
+    manifest = models.ForeignKey(ProductManifest, models.RESTRICT)
+    position = models.PositiveIntegerField()
+    mission = models.PositiveSmallIntegerField()
+    applied_serial = models.PositiveIntegerField()
+    facet_counts = models.BinaryField()
+    excluded = models.BinaryField(null=True)
+    selected = models.BinaryField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["basket", "observation"], name="one_item_per_observation")]
+        indexes = [
+            models.Index(fields=["basket", "position"], name="item_order"),  # basket.tree
+            models.Index(fields=["basket", "mission", "position"], name="item_mission"),  # basket.tree
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.observation_id} in {self.basket_id}"
+
+
+class Removal(models.Model):
+    """What one act took out of a basket, so that it can be put back: per observation the file ids as bitmaps."""
+
+    basket = models.ForeignKey(Basket, models.CASCADE, related_name="removals")
+    created = models.DateTimeField(auto_now_add=True)
+    undone = models.DateTimeField(null=True)
+    files = models.PositiveIntegerField()
+    bytes = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["basket", "-created"], name="removal_recent")]  # basket.removal
+
+    def __str__(self) -> str:
+        return f"{self.files} files out of {self.basket_id}"
+
+
+class RemovedFiles(models.Model):
+    """The part of a removal that one observation carried."""
+
+    removal = models.ForeignKey(Removal, models.CASCADE, related_name="parts")
+    observation = models.ForeignKey(Observation, models.CASCADE)
+    position = models.PositiveIntegerField()
+    product_ids = models.BinaryField()
+    selected_ids = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"part of {self.removal_id}"

@@ -1,0 +1,55 @@
+"""Errors that know what to tell: one class, one translation into the API's JSON, no try in a view.
+
+The shape is the contract's: {"error": {"code", "message", "field"}}.
+"""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+
+class Problem(Exception):
+    """A request that cannot be fulfilled. `field` names the parameter at fault, where there is one."""
+
+    status = 400
+    code = "bad_request"
+
+    def __init__(self, message: str, *, field: str = "", code: str = "", status: int = 0) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.code = code or self.code
+        self.status = status or self.status
+
+
+def body(code: str, message: str, field: str = "") -> dict[str, dict[str, str]]:
+    """The JSON body of every error."""
+    error = {"code": code, "message": message}
+    if field:
+        error["field"] = field
+    return {"error": error}
+
+
+def api_error(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: our problems, Django's and DRF's own, all in one shape."""
+    del context
+    if isinstance(error, Problem):
+        return Response(body(error.code, error.message, error.field), error.status)
+    if isinstance(error, Http404):
+        return Response(body("not_found", str(error) or "There is nothing here."), 404)
+    if isinstance(error, PermissionDenied):
+        return Response(body("forbidden", str(error) or "You may not do this."), 403)
+    if isinstance(error, exceptions.APIException):
+        return Response(body(str(error.default_code), _text(error.detail)), error.status_code)
+    return None
+
+
+def _text(detail: Any) -> str:
+    if isinstance(detail, dict):
+        return " ".join(f"{field}: {_text(value)}" for field, value in detail.items())
+    if isinstance(detail, list):
+        return " ".join(_text(value) for value in detail)
+    return str(detail)

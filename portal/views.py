@@ -1,0 +1,76 @@
+"""The search page, an observation's page, and the signs of life."""
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from portal import access
+from portal.archives.base import OBSERVATION_COLUMNS
+from portal.errors import Problem
+from portal.forms import SearchForm, collections
+from portal.models import Observation
+from portal.results import page_of
+from portal.search import NOT_COLUMNS, Results, parse
+
+
+@require_safe
+def search(request: HttpRequest) -> HttpResponse:
+    """The search page. Context: `form`, `found` (portal.results.Found, None before a search). Unknown names in the
+    address are left aside: a link from elsewhere may carry its own."""
+    known = [name for name in request.GET if name in OBSERVATION_COLUMNS or name in NOT_COLUMNS]
+    form = SearchForm(request.GET or None, collections=collections(Observation.objects.all()))
+    found, status = None, 200
+    try:
+        wanted = parse(request.GET.getlist, known)
+        if wanted:
+            found = page_of(Results(wanted, timezone.now()), _page_number(request))
+    except Problem as problem:
+        form.is_valid()
+        form.add_error(problem.field if problem.field in form.fields else "target", problem.message)
+        status = 422
+    return render(request, "search.html", {"form": form, "found": found}, status=status)
+
+
+def _page_number(request: HttpRequest) -> int:
+    text = request.GET.get("page", "1")
+    return int(text) if text.isdecimal() and len(text) < 10 else 1
+
+
+@require_safe
+def observation(request: HttpRequest, archive: str, obsid: str) -> HttpResponse:
+    """One observation.
+
+    Context: `observation`, `columns` (label, name, value in MAST's order), `access`, `public_on`, `products`
+    (number of distinct files)."""
+    found = get_object_or_404(Observation, archive=archive, obsid=obsid)
+    mark, public_on = access.observation_status(found, timezone.now())
+    columns = [
+        (found._meta.get_field(name).verbose_name, name, getattr(found, name)) for name in OBSERVATION_COLUMNS
+    ]
+    products = found.memberships.values("product").distinct().count()
+    context = {
+        "observation": found,
+        "columns": columns,
+        "access": mark,
+        "public_on": public_on,
+        "products": products,
+    }
+    return render(request, "observation.html", context)
+
+
+@require_safe
+def livez(request: HttpRequest) -> HttpResponse:
+    """The process answers."""
+    del request
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+def readyz(request: HttpRequest) -> HttpResponse:
+    """The process can serve pages: the database answers."""
+    del request
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return HttpResponse("ready\n", content_type="text/plain")
