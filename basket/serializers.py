@@ -85,7 +85,7 @@ class FacetValueSerializer(serializers.Serializer[Any]):
     """One value: the basket's distinct files that have it, and those of them that pass all filters."""
 
     value = serializers.CharField(allow_blank=True)
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # the contract's name
     shown = serializers.IntegerField()
     total = serializers.IntegerField()
     active = serializers.BooleanField()
@@ -95,7 +95,7 @@ class FacetSerializer(serializers.Serializer[Any]):
     """One filter with its values."""
 
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # the contract's name
     values = FacetValueSerializer(many=True)
 
 
@@ -109,7 +109,7 @@ class NodeSerializer(serializers.Serializer[Any]):
     """One line of the files tree, counting the files that pass the filters."""
 
     path = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # the contract's name
     kind = serializers.ChoiceField(["mission", "observation", "exposure", "file"])
     files = serializers.IntegerField()
     bytes = serializers.IntegerField()

@@ -48,7 +48,7 @@ class FacetValueSerializer(serializers.Serializer[Any]):
     """One value of a facet and the observations that have it."""
 
     value = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # the contract's name
     count = serializers.IntegerField()
     active = serializers.BooleanField()
 
@@ -57,7 +57,7 @@ class FacetSerializer(serializers.Serializer[Any]):
     """A column that narrows the search."""
 
     name = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # the contract's name
     values = FacetValueSerializer(many=True)
 
 

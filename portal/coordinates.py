@@ -39,7 +39,7 @@ _FRAME = re.compile(
 _NUMERIC = re.compile(rf"(?:[\s,:+-]|{_DECIMAL}(?:\s*d)?(?![a-z\d.]))+")
 _RADIO_NAME = re.compile(r"\d{4}[+-]\d{2,4}")
 _RADIUS = re.compile(r"(?:^|(?<=[\s,;]))r(?:adius)?\s*=\s*", re.IGNORECASE)
-_RADIUS_VALUE = re.compile(r"[^\s,;]*(?:(?<=[\d.])\s+(?:[^\W\d_]+|[^\w\s]+)\s*$)?")
+_RADIUS_VALUE = re.compile(r"(?:[^\s,;]|,(?=\d))*(?:(?<=[\d.])\s+(?:[^\W\d_]+|[^\w\s]+)\s*$)?")
 _RADIUS_UNIT = re.compile(rf"(?P<number>{_DECIMAL})\s*(?P<unit>[dms]?)")
 _ANGLE = re.compile(
     rf"(?P<sign>[+-]?)\s*(?:(?P<decimal>{_DECIMAL})\s*(?P<unit>[hd]?)|"
@@ -156,14 +156,6 @@ def format_sexagesimal(ra: float, dec: float) -> tuple[str, str]:
     degrees = round(abs(dec) * 360_000)
     sign = "-" if dec < 0 and degrees else "+"
     return _sexagesimal(hours, 1000, 3), sign + _sexagesimal(degrees, 100, 2)
-
-
-def format_radius(radius: float) -> str:
-    """``30″``, ``3′`` or ``1.5°`` from degrees, in the largest unit of which there is one or more."""
-    for symbol, parts in (("°", 1), ("′", 60)):
-        if round(radius * parts, 6) >= 1:
-            return f"{radius * parts:.6g}{symbol}"
-    return f"{radius * 3600:.6g}″"
 
 
 def galactic_to_icrs(longitude: float, latitude: float) -> tuple[float, float]:
@@ -300,7 +292,7 @@ def _checked_ra(value: float, shown: str, *, in_hours: bool) -> float:
         raise CoordinateError(
             "ra",
             shown,
-            f"Right ascension {_quoted(shown)} is read as hours, which run from 0 to 24. In degrees: {value:g}d.",
+            f"Right ascension {_quoted(shown)} is read as hours, which run from 0 to 24. Degrees: {value:.10g}d.",
         )
     degrees = value * 15 if in_hours else value
     if not -180 <= degrees <= 360:

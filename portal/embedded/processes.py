@@ -17,6 +17,7 @@ from pathlib import Path
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 PR_SET_PDEATHSIG = 1
 LOOPBACK = "127.0.0.1"
+SOURCES = Path(__file__).resolve().parent.parent.parent
 KEPT_LOG_BYTES = 10_000_000
 
 
@@ -33,7 +34,7 @@ class Account:
 
 
 def server_account() -> Account | None:
-    """`nobody` when root starts the servers, as PostgreSQL refuses to run as root; otherwise None, the same user."""
+    """`nobody` when root starts them, as PostgreSQL refuses to run as root; otherwise None, the same user."""
     if os.geteuid() != 0:
         return None
     with suppress(KeyError):
@@ -43,7 +44,7 @@ def server_account() -> Account | None:
 
 
 def birth(pid: int) -> str | None:
-    """When the process started, in the system's own words; None when it is gone. With the pid it is an identity."""
+    """When the process started, in the system's own words; None when it is gone. With the pid an identity."""
     if sys.platform != "linux":
         return _ps(pid, "lstart") or None
     try:
@@ -65,14 +66,26 @@ def arguments(pid: int) -> list[str]:
 
 
 def _ps(pid: int, column: str) -> str:
-    listed = subprocess.run(
-        ["/bin/ps", "-ww", "-o", f"{column}=", "-p", str(pid)], capture_output=True, text=True, check=False
+    return run_as(None, ["/bin/ps", "-ww", "-o", f"{column}=", "-p", str(pid)]).stdout.decode().strip()
+
+
+def run_as(account: Account | None, command: Sequence[str]) -> "subprocess.CompletedProcess[bytes]":
+    """Run a program to its end as that user; its output and its errors together."""
+    return subprocess.run(  # noqa: S603  # our own words, no shell
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd="/",
+        check=False,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=[] if account else None,
     )
-    return listed.stdout.strip()
 
 
 def hand_over(account: Account | None, *paths: Path) -> None:
-    """Give files to the user that a server runs as. Their folder stays root's: nobody else can plant links there."""
+    """Give files to the user that a server runs as. Their folder stays root's: nobody can plant links there."""
     if account is not None:
         for path in paths:
             os.chown(path, account.uid, account.gid)
@@ -104,13 +117,14 @@ class Program:
     account: Account | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGTERM
+    patience: float = 12  # seconds to end after it was asked to
     process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
 
     def start(self) -> None:
         """Start it in a session of its own, so that Ctrl-C in the terminal reaches its parent alone."""
         output = rotated(self.log).open("ab") if self.log else None
         try:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # noqa: S603  # our own words, no shell
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -118,11 +132,11 @@ class Program:
                 env=self.environment,
                 cwd="/",
                 start_new_session=True,
-                user=self.account and self.account.uid,
-                group=self.account and self.account.gid,
+                user=self.account.uid if self.account else None,
+                group=self.account.gid if self.account else None,
                 extra_groups=[] if self.account else None,
                 umask=0o077 if self.account else -1,
-                preexec_fn=bound_to_parent(os.getpid(), self.death_signal),
+                preexec_fn=bound_to_parent(os.getpid(), self.death_signal),  # noqa: PLW1509  # no threads here
             )
         finally:
             if output:
@@ -137,14 +151,14 @@ class Program:
         """Process id and birth, as `end_survivor` takes them."""
         return [self.process.pid, birth(self.process.pid) or ""] if self.process else []
 
-    def stop(self, patience: float = 12) -> None:
-        """Ask, wait `patience` seconds, insist; then clear what is left of its session."""
+    def stop(self) -> None:
+        """Ask, wait, insist; then clear what is left of its session."""
         if self.process is None:
             return
         if self.running:
             self.process.send_signal(self.stop_signal)
         try:
-            self.process.wait(patience)
+            self.process.wait(self.patience)
         except subprocess.TimeoutExpired:
             self.process.kill()
         with suppress(ProcessLookupError, PermissionError):
@@ -158,6 +172,16 @@ class Program:
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])
 
 
+def python(module: str, *words: str) -> list[str]:
+    """A module of this very Python; nothing in the working directory can stand in for it."""
+    return [sys.executable, "-P", "-m", module, *words]
+
+
+def python_path() -> dict[str, str]:
+    """What a child's environment needs to import its parent's sources: nothing, in an installed wheel."""
+    return {"PYTHONPATH": str(SOURCES)} if (SOURCES / "manage.py").is_file() else {}
+
+
 def rotated(log: Path) -> Path:
     """The log itself; what was in it is kept beside it once it has grown past 10 MB."""
     if log.exists() and log.stat().st_size > KEPT_LOG_BYTES:
@@ -166,7 +190,7 @@ def rotated(log: Path) -> Path:
 
 
 def end_survivor(pid: int, born: str, patience: float = 10) -> bool:
-    """Stop a process that a killed parent left behind; False when it is gone or its number is somebody else's now."""
+    """Stop what a killed parent left behind; False when it is gone or its number is another process's now."""
     if birth(pid) != born:
         return False
     deadline = time.monotonic() + patience

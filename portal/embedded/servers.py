@@ -1,4 +1,4 @@
-"""The two servers of a home together: borrowed from a `run` that is up, or started for one command and stopped again.
+"""The two servers of a home together: borrowed from a `run` that is up, or started and stopped for one command.
 
 Where DATABASE_URL and REDIS_URL are set nothing is started at all.
 """
@@ -34,7 +34,7 @@ def given(name: str) -> bool:
 
 
 class Servers:
-    """PostgreSQL and Valkey of the home whose lock this process holds, as far as none of the operator's is named."""
+    """PostgreSQL and Valkey of the home whose lock this process holds, unless the operator named others."""
 
     def __init__(self, home: Home, command: str) -> None:
         self.home = home
@@ -109,7 +109,7 @@ class Servers:
         return port
 
     def begin(self, name: str, program: Program) -> None:
-        """Start a child and write down who it is, so that the next start finds it should this process be killed."""
+        """Start a child and write down who it is: the next start finds it, should this process be killed."""
         program.start()
         self.running.children[name] = program.identity
         self.home.write(self.running)
@@ -134,7 +134,7 @@ def servers_for(home: Home, command: str, say: Say) -> Iterator[Servers | None]:
     servers = Servers(home, command)
     signal.signal(signal.SIGTERM, _leave)
     try:
-        _adopt(servers.start(lambda line: None))
+        _adopt(servers.start(_quietly))
         yield servers
     finally:
         servers.stop()
@@ -159,5 +159,9 @@ def _adopt(environment: dict[str, str]) -> None:
     os.environ.update({name: value for name, value in environment.items() if not given(name)})
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
+def _quietly(_line: str) -> None:
+    """A short command says nothing of the servers that it starts."""
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)

@@ -30,7 +30,7 @@ class Valkey:
         return f"redis://:{quote(self.password)}@{LOOPBACK}:{port}/0"
 
     def program(self, port: int) -> Program:
-        """The server, not started yet. The password goes through a file: the process list is everybody's to read."""
+        """The server, not started yet. The password is in a file: the process list is everybody's to read."""
         data = self.folder / "valkey"
         data.mkdir(mode=0o700, exist_ok=True)
         configuration = self.folder / "valkey.conf"

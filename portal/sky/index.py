@@ -79,20 +79,18 @@ class ConeConditions:
 def sky_columns(footprints: Sequence[Footprint]) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
     """The fields of SkyIndex for many footprints, each an array with one element per footprint."""
     owners, points, reach = _points(footprints)
-    count = len(footprints)
-    sums = np.stack([np.bincount(owners, points[:, axis], count) for axis in range(3)], axis=-1)
+    first = np.searchsorted(owners, np.arange(len(footprints)))
+    sums: Floats = np.add.reduceat(points, first, axis=0)
     length = norm(sums)
-    first = np.searchsorted(owners, np.arange(count))
     # Shapes on opposite sides of the sky have no mean: any centre will do, with a circle that reaches the rest
     centers = np.where(length[:, None] > _MARGIN, sums / np.maximum(length, _MARGIN)[:, None], points[first])
     distance = np.degrees(angles(centers[owners], points)) + reach
-    radius = np.zeros(count)
-    np.maximum.at(radius, owners, distance)
-    return _columns(centers, np.minimum(radius * (1 + 1e-6) + 1e-6, 180.0))
+    radius = np.maximum.reduceat(distance, first) * (1 + 1e-6) + 1e-6
+    return _columns(centers, np.minimum(radius, 180.0))
 
 
 def sky_index(footprint: Footprint) -> SkyIndex:
-    """The index columns of one footprint; for many, ``sky_columns`` is a hundred times quicker."""
+    """The index columns of one footprint; for many, ``sky_columns`` is twenty times quicker."""
     return SkyIndex(**{name: values[0].item() for name, values in sky_columns([footprint]).items()})
 
 

@@ -103,13 +103,15 @@ def _winds_round(points: Floats, rings: Floats, to_start: Floats) -> Bools:
     here = cross(to_start, points[..., None, :])
     there = np.roll(here, -1, axis=-2)
     turn = np.arctan2(dot(points[..., None, :], cross(here, there)), dot(here, there)).sum(axis=-1)
-    return (np.abs(turn) > np.pi) & (dot(points, rings.sum(axis=-2)) > 0.0)
+    inside: Bools = (np.abs(turn) > np.pi) & (dot(points, rings.sum(axis=-2)) > 0.0)
+    return inside
 
 
 def _to_vertices(to_start: Floats) -> Floats:
     """Angle to the nearest vertex."""
     chord = np.sqrt(dot(to_start, to_start).min(axis=-1))
-    return 2.0 * np.arcsin(np.minimum(chord / 2.0, 1.0))
+    nearest: Floats = 2.0 * np.arcsin(np.minimum(chord / 2.0, 1.0))
+    return nearest
 
 
 def _to_edges(point: Floats, rings: Floats, to_start: Floats) -> Floats:
@@ -129,9 +131,9 @@ def _to_edges(point: Floats, rings: Floats, to_start: Floats) -> Floats:
 
 def _meets(rings: Floats, query: Floats) -> Bools:
     """Whether polygons (m, n, 3) overlap one polygon (k, 3): a vertex inside or on the other, or edges cross."""
-    met: Bools = (_separation(rings, query) <= TOUCH).any(axis=-1)
+    met: Bools = np.any(_separation(rings, query) <= TOUCH, axis=-1)
     rest = np.flatnonzero(~met)
-    met[rest] = (_separation(query, rings[rest, None]) <= TOUCH).any(axis=-1)
+    met[rest] = np.any(_separation(query, rings[rest, None]) <= TOUCH, axis=-1)
     rest = np.flatnonzero(~met)
     met[rest] = _edges_cross(rings[rest], query)
     return met

@@ -107,20 +107,21 @@ def _read(
 
 
 def _numbers(words: list[str]) -> list[float]:
-    try:
-        return [float(word) for word in words]
-    except ValueError:
-        pass
+    numbers: list[float] = []
     for word in words:
-        if word in _OTHER_SHAPES:
-            raise RegionError(word, f"is not a shape that can be read. {_WAY}")
-        if word in _OTHER_FRAMES:
-            raise RegionError(word, "is not a frame that can be read. Give the region in ICRS")
         try:
-            float(word)
+            numbers.append(float(word))
         except ValueError:
-            raise RegionError(word, f"is not a number. {_WAY}") from None
-    raise AssertionError(words)
+            raise RegionError(word, _why_no_number(word)) from None
+    return numbers
+
+
+def _why_no_number(word: str) -> str:
+    if word in _OTHER_SHAPES:
+        return f"is not a shape that can be read. {_WAY}"
+    if word in _OTHER_FRAMES:
+        return "is not a frame that can be read. Give the region in ICRS"
+    return f"is not a number. {_WAY}"
 
 
 def _polygon(numbers: list[float], shown: str) -> tuple[float, ...]:

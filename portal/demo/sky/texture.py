@@ -43,5 +43,5 @@ def sample(name: str, east: Array, north: Array, period: float, slope: float = 2
 
 def ridges(name: str, east: Array, north: Array, period: float) -> Array:
     """Filaments: 1 along the zero lines of the texture, falling off sharply on both sides."""
-    made: Array = np.exp(-(np.abs(sample(name, east, north, period)) / 0.22))
+    made: Array = np.exp(-(np.abs(sample(name, east, north, period, 3.7)) / 0.16))
     return made

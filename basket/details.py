@@ -1,0 +1,208 @@
+"""One file of a basket: every column of its row, who may read it, its preview, and how to fetch it alone."""
+
+import json
+import shlex
+from dataclasses import dataclass
+from datetime import date, datetime
+from urllib.parse import quote
+
+from django.conf import settings
+from django.db.models import Q
+from django.urls import NoReverseMatch, reverse
+
+from basket.cube import unpack_ids
+from basket.models import Basket
+from portal import access
+from portal.archives.base import PRODUCT_COLUMNS
+from portal.errors import Problem
+from portal.models import Membership, Product
+
+LABELS = {
+    "obsID": "Product Group ID",
+    "obs_collection": "Mission",
+    "dataproduct_type": "Product Type",
+    "obs_id": "Observation ID",
+    "description": "Description",
+    "type": "Type",
+    "dataURI": "URI",
+    "productType": "Product Category",
+    "productGroupDescription": "Recommended",
+    "productSubGroupDescription": "Group",
+    "productDocumentationURL": "Documentation",
+    "project": "Project",
+    "prvversion": "Calibration Version",
+    "proposal_id": "Proposal ID",
+    "productFilename": "File Name",
+    "size": "Size",
+    "parent_obsid": "Parent Product Group ID",
+    "dataRights": "Data Rights",
+    "calib_level": "Calibration Level",
+    "filters": "Filters",
+}
+"""MAST's labels (CAOM field documentation, Portal columns configuration) in its order of the columns."""
+
+OF_THE_MEMBERSHIP = frozenset(
+    [
+        "obsID",
+        "obs_id",
+        "dataproduct_type",
+        "type",
+        "productGroupDescription",
+        "prvversion",
+        "calib_level",
+        "filters",
+    ]
+)
+IMAGES = (".jpg", ".jpeg", ".png", ".gif")
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What the details panel shows of a file. `columns` are MAST's 20, by name; size in bytes."""
+
+    id: int
+    archive: str
+    observation_obsid: str
+    columns: dict[str, object]
+    verdict: access.Verdict
+    exclusive: bool
+    preview: str | None
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return str(self.columns["productFilename"])
+
+    @property
+    def uri(self) -> str:
+        """Its dataURI."""
+        return str(self.columns["dataURI"])
+
+    @property
+    def denied(self) -> bool:
+        """Whether the reader may not have its bytes now."""
+        return not self.verdict.ok
+
+    @property
+    def reason(self) -> str:
+        """Why not."""
+        return self.verdict.reason
+
+    @property
+    def public_on(self) -> date | None:
+        """The day on which it becomes public, where it is not yet and the day is known."""
+        return self.verdict.public_on
+
+    @property
+    def fields(self) -> list[tuple[str, str, object]]:
+        """(label, column, value) in MAST's order."""
+        return [(label, name, self.columns[name]) for name, label in LABELS.items()]
+
+    @property
+    def documentation(self) -> bool:
+        """Whether its documentation is a page that a link may lead to: no other scheme than http."""
+        return str(self.columns["productDocumentationURL"]).startswith(("https://", "http://"))
+
+    @property
+    def observation_url(self) -> str:
+        """The page of the observation under which the file lies in the basket."""
+        return reverse("observation", args=[self.archive, self.observation_obsid])
+
+    @property
+    def commands(self) -> list[tuple[str, str]]:
+        """(tool, lines) that fetch this file alone; a token comes from the environment, never from the line."""
+        url = file_url(self.uri)
+        lines = [("curl", _curl(f"{settings.SITE_URL}{url}", self.name))] if url else []
+        return [*lines, ("astroquery", _astroquery(self.uri))]
+
+
+def details(basket: Basket, product_id: int, user: access.User, now: datetime) -> Details | None:
+    """The file with that key; None when the basket does not hold it."""
+    if basket.pk is None or product_id not in unpack_ids(basket.product_ids):
+        return None
+    row = _row(basket, product_id)
+    if row is None:
+        return None
+    verdict = access.verdict(user, row.product, now)
+    return Details(
+        id=row.product.pk,
+        archive=row.product.archive,
+        observation_obsid=row.observation.obsid,
+        columns={name: _value(row, name) for name in PRODUCT_COLUMNS},
+        verdict=verdict,
+        exclusive=not access.judge(row.product, set(), now).ok,
+        preview=_preview(row.product, user, now),
+    )
+
+
+def file_details(basket: Basket, product_id: int, user: access.User, now: datetime) -> dict[str, object]:
+    """The same for the JSON API: MAST's columns, `id`, `archive`, `access` ("ok", "denied"), `reason`,
+    `public_on`, `preview` (URL or None). Raises Problem (404) for a file that the basket does not hold."""
+    found = details(basket, product_id, user, now)
+    if found is None:
+        raise Problem(f"File {product_id} is not in your basket.", field="id", code="not_found", status=404)
+    return {
+        "id": found.id,
+        "archive": found.archive,
+        **found.columns,
+        "access": "denied" if found.denied else "ok",
+        "reason": found.reason,
+        "public_on": found.public_on,
+        "preview": found.preview,
+    }
+
+
+def file_url(uri: str) -> str | None:
+    """The path that serves one file's bytes, as MAST's does; None where this installation does not serve any."""
+    try:
+        return f"{reverse('retrieval:file')}?uri={quote(uri, safe='/:')}"
+    except NoReverseMatch:
+        return None
+
+
+def preview_url(product: Product, user: access.User, now: datetime) -> str | None:
+    """The path of a picture that the reader may see; None for what is no picture, or not theirs to read."""
+    shows = product.productFilename.lower().endswith(IMAGES) and access.verdict(user, product, now).ok
+    return file_url(product.dataURI) if shows else None
+
+
+def _row(basket: Basket, product_id: int) -> Membership | None:
+    """The archive's row through which the basket carries the file: of the first observation that lists it, and of
+    its rows there the one that the observation itself owns."""
+    rows = Membership.objects.filter(product=product_id, observation__basketitem__basket=basket)
+    found = list(rows.select_related("product", "observation").order_by("observation__basketitem__position", "pk"))
+    carried = [row for row in found if row.observation_id == found[0].observation_id]
+    return min(carried, key=lambda row: row.obsID != row.observation.obsid, default=None)
+
+
+def _value(row: Membership, column: str) -> object:
+    if column == "parent_obsid":
+        return row.observation.obsid
+    return getattr(row if column in OF_THE_MEMBERSHIP else row.product, column)
+
+
+def _preview(product: Product, user: access.User, now: datetime) -> str | None:
+    """The file itself, or the picture that lies beside it under the same name."""
+    own = preview_url(product, user, now)
+    if own is not None:
+        return own
+    stem = product.dataURI.rpartition(".")[0]
+    beside = Product.objects.filter(
+        Q(dataURI__in=[f"{stem}{ending}" for ending in IMAGES]), archive=product.archive, productType="PREVIEW"
+    )
+    return next((url for url in (preview_url(one, user, now) for one in beside) if url), None)
+
+
+def _curl(url: str, name: str) -> str:
+    return f"curl --fail --location --continue-at - --output {shlex.quote(name)} {shlex.quote(url)}"
+
+
+def _astroquery(uri: str) -> str:
+    return "\n".join(
+        [
+            "from astropy.config import get_config",
+            f"get_config('astroquery').setdefault('mast', {{}})['server'] = {json.dumps(settings.SITE_URL)}",
+            "from astroquery.mast import Observations",
+            f"Observations.download_file({json.dumps(uri)})",
+        ]
+    )

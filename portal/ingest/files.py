@@ -1,0 +1,195 @@
+"""Linking the catalogue's files to bytes on disk, and measuring them.
+
+Bytes lie at <folder>/<obs_collection>/<obs_id>/<productFilename>, under any of the obs_ids that list the file.
+Nothing outside the folder is ever linked: what a symbolic link leads to counts, not where the link lies.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+
+from django.db.models import QuerySet, Sum
+
+from portal.archives.base import StoredBytes
+from portal.archives.local import keep, measure, remember_all
+from portal.ingest import sql
+from portal.ingest.report import Progress, Report
+from portal.models import Membership, Product, StoredFile
+
+BATCH = 2_000
+MEASURED_TOGETHER = 256
+LOOKING, MEASURING = "Looking for files", "Computing checksums"
+
+
+def folder(path: Path) -> Path:
+    """The real path of a folder. Raises NotADirectoryError."""
+    if not path.is_dir():
+        raise NotADirectoryError(f"{path} is not a folder. Give the folder that holds the missions, such as JWST.")
+    return path.resolve()
+
+
+def link(
+    archive: str,
+    root: Path | None,
+    wanted: "Sequence[int] | None",
+    *,
+    checksums: bool,
+    report: Report,
+    progress: Progress,
+) -> None:
+    """Link the files with these keys, or all of the archive, and measure those that are not measured yet.
+
+    Without a root, only files that are linked already are looked at.
+    """
+    report.looked_for_files = True
+    if wanted is None:
+        wanted = sql.numbers("SELECT id FROM portal_product WHERE archive = %s ORDER BY id", [archive])
+    for done, keys in _batches(wanted, BATCH):
+        _link(Look(root, report), keys)
+        progress(LOOKING, done, len(wanted))
+    if checksums:
+        _measure_all(wanted, report, progress)
+
+
+class Look:
+    """A search for the bytes of files below a folder, told in the report."""
+
+    def __init__(self, root: Path | None, report: Report) -> None:
+        self.root = root
+        self.report = report
+
+    def find(self, product: Product, folders: list[str], known: StoredFile | None) -> StoredBytes | None:
+        """The file below the folder, in the first of `folders` that has it; else where it is known to lie."""
+        for name in folders if self.root else []:
+            found = self._inside(f"{product.obs_collection}/{name}/{product.productFilename}")
+            if found:
+                return found
+        return self._at(known.path, known.path) if known else None
+
+    def _inside(self, path: str) -> StoredBytes | None:
+        assert self.root is not None
+        try:
+            real = (self.root / path).resolve(strict=True)
+        except (OSError, RuntimeError):  # not there, or links that lead round in a circle
+            return None
+        if not real.is_relative_to(self.root):
+            self.report.refused.add(f"{path} leads to {real}, outside {self.root}")
+            return None
+        return self._at(str(real), path)
+
+    def _at(self, real: str, path: str) -> StoredBytes | None:
+        try:
+            status = os.stat(real)  # noqa: PTH116  # the path is a text, and stays one
+        except OSError:
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            self.report.refused.add(f"{path} is not a regular file")
+            return None
+        if not os.access(real, os.R_OK):
+            self.report.unreadable.add(f"{path}: permission denied")
+            return None
+        return StoredBytes(real, status.st_size, status.st_mtime_ns, None, "")
+
+
+def _link(look: Look, keys: Sequence[int]) -> None:
+    """Find and keep the bytes of some files."""
+    report = look.report
+    products = Product.objects.filter(pk__in=keys).only("obs_collection", "obs_id", "productFilename", "size")
+    folders = _folders(keys)
+    known = {stored.product_id: stored for stored in StoredFile.objects.filter(product__in=keys)}
+    found: dict[int, StoredBytes] = {}
+    for product in products.order_by("pk"):
+        before = known.get(product.pk)
+        names = [product.obs_id, *sorted(folders.get(product.pk, set()) - {product.obs_id})]
+        here = look.find(product, names, before)
+        if here is None:
+            report.missing += 1
+            continue
+        report.linked += 1
+        if product.size not in {None, here.size}:
+            report.size_differences.add(
+                f"{product.productFilename}: {here.size:,} bytes on disk, {product.size:,} in the catalogue"
+            )
+        found[product.pk] = _still_measured(here, before, report)
+    keep({key: file for key, file in found.items() if not _same(file, known.get(key))})
+    StoredFile.objects.filter(product__in=set(known) - set(found)).delete()
+
+
+def _folders(keys: Sequence[int]) -> dict[int, set[str]]:
+    folders: dict[int, set[str]] = {}
+    rows = Membership.objects.filter(product__in=keys).values_list("product_id", "obs_id").distinct()
+    for key, obs_id in rows.iterator(chunk_size=10_000):
+        folders.setdefault(key, set()).add(obs_id)
+    return folders
+
+
+def _still_measured(here: StoredBytes, before: StoredFile | None, report: Report) -> StoredBytes:
+    """With the checksums of before, when neither size nor modification time has changed since."""
+    if before is None or before.crc32 is None or (before.size, before.mtime_ns) != (here.size, here.mtime_ns):
+        return here
+    report.kept += 1
+    return replace(here, crc32=before.crc32, sha256=before.sha256)
+
+
+def _same(file: StoredBytes, stored: StoredFile | None) -> bool:
+    return stored is not None and (file.path, file.size, file.mtime_ns, file.crc32) == (
+        stored.path,
+        stored.size,
+        stored.mtime_ns,
+        stored.crc32,
+    )
+
+
+class Meter:
+    """Bytes read by several threads, told to whoever watches."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self.progress = progress
+        self.total = total
+        self.done = 0
+        self._lock = Lock()
+
+    def advance(self, count: int) -> None:
+        """Note some more bytes."""
+        with self._lock:
+            self.done += count
+            self.progress(MEASURING, self.done, self.total)
+
+
+def _measure_all(wanted: Sequence[int], report: Report, progress: Progress) -> None:
+    """Read what is not measured yet, several files at once; what was measured is kept every few hundred files."""
+    sizes = (_unread(keys).aggregate(bytes=Sum("size"))["bytes"] for _, keys in _batches(wanted, BATCH))
+    meter = Meter(progress, sum(size or 0 for size in sizes))
+    with ThreadPoolExecutor(max(os.cpu_count() or 1, 2)) as readers:
+        for _, keys in _batches(wanted, MEASURED_TOGETHER):
+            paths = dict(_unread(keys).values_list("product_id", "path"))
+            read = readers.map(lambda path: _measured(path, meter), paths.values())
+            outcomes = dict(zip(paths, read, strict=True))
+            done = {key: file for key, file in outcomes.items() if isinstance(file, StoredBytes)}
+            remember_all(done)
+            report.measured += len(done)
+            report.measured_bytes += sum(file.size for file in done.values())
+            for key in set(outcomes) - set(done):
+                report.unreadable.add(f"{paths[key]}: {outcomes[key]}")
+
+
+def _unread(keys: Sequence[int]) -> QuerySet[StoredFile]:
+    return StoredFile.objects.filter(product__in=keys, crc32=None).order_by("product_id")
+
+
+def _measured(path: str, meter: Meter) -> StoredBytes | str:
+    """What was measured, or why it could not be."""
+    try:
+        return measure(path, meter.advance)
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _batches(keys: Sequence[int], size: int) -> Iterator[tuple[int, Sequence[int]]]:
+    """The keys, `size` at a time, with how many have come by then."""
+    for start in range(0, len(keys), size):
+        yield min(start + size, len(keys)), keys[start : start + size]

@@ -1,0 +1,130 @@
+"""Sending a bundle: checked whole before its first byte, watched while it leaves, cut when it cannot be finished.
+
+What Content-Length promises is sent, or the connection breaks: no client sees a well-formed short archive.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from django.db import transaction
+from django.http.response import HttpResponseBase
+
+from portal import access
+from portal.errors import Problem
+from retrieval import accounting
+from retrieval import bundle as layouts
+from retrieval.accounting import Fault, Superseded
+from retrieval.answer import Conditions, Entity, answer
+from retrieval.bundle import Bundle
+from retrieval.models import Outcome, Phase, Retrieval
+from retrieval.ranges import Span
+from retrieval.rights import refused
+from retrieval.transfer import Ledger, Transfer
+
+RETRY_SECONDS = 5
+
+
+class NotReady(Problem):
+    """Its files are still being measured: ask again after RETRY_SECONDS."""
+
+    status = 409
+    code = "not_ready"
+
+
+def respond(
+    retrieval: Retrieval, user: access.User, now: datetime, conditions: Conditions, *, head: bool = False
+) -> HttpResponseBase:
+    """The bundle, or the range asked for.
+
+    Raises Problem (409) when it cannot be sent, naming the file at fault and what to do; NotReady while its files
+    are being measured.
+    """
+    bundle, guarded = prepare(retrieval, user, now)
+    entity = Entity(
+        etag=bundle.plan.etag,
+        length=bundle.plan.length,
+        filename=f"{retrieval.name}.zip",
+        content_type="application/zip",
+        resumable=_is_resumable(retrieval),
+    )
+
+    def pieces(span: Span) -> AsyncIterator[bytes]:
+        return Transfer(bundle, span, _ledger(retrieval, entity.etag, user, guarded, now)).pieces()
+
+    return answer(entity, conditions, pieces, head=head)
+
+
+def prepare(retrieval: Retrieval, user: access.User, now: datetime) -> tuple[Bundle, set[int]]:
+    """The laid-out bundle, every file of it looked at just now, and the products to ask about while it is sent."""
+    _refuse_unready(retrieval)
+    bundle = layouts.load(retrieval)
+    if bundle.plan.etag != retrieval.etag:
+        bundle = _laid_out_again(retrieval)
+    faults, guarded = refused(retrieval, user, now)
+    known = {fault.position for fault in faults}
+    for unfit in bundle.sources.unfit():
+        if bundle.positions[unfit.index] not in known:
+            faults.append(Fault(bundle.positions[unfit.index], Outcome.FAILED, unfit.reason))
+    if faults:
+        accounting.withdraw(retrieval.pk, faults, now)
+        raise _changed(retrieval, sorted(faults, key=lambda fault: fault.position))
+    return bundle, guarded
+
+
+def _refuse_unready(retrieval: Retrieval) -> None:
+    if retrieval.phase in {Phase.ABORTED, Phase.ARCHIVED}:
+        raise Problem(
+            f"{retrieval.name} was cancelled. Its page can retrieve the same files again.",
+            code="conflict",
+            status=409,
+        )
+    if retrieval.length is None and retrieval.is_ended:
+        raise Problem(f"{retrieval.name} cannot be sent. {retrieval.message}", code="conflict", status=409)
+    if retrieval.length is None:
+        raise NotReady(
+            f"The files of {retrieval.name} are being read once, to know the exact length and checksums of the "
+            "bundle. Its page says when it is ready; then ask for it again."
+        )
+
+
+def _laid_out_again(retrieval: Retrieval) -> Bundle:
+    """The stored length and ETag are not those of the rows (another version laid it out): the rows are right."""
+    with transaction.atomic():
+        locked = Retrieval.objects.select_for_update().get(pk=retrieval.pk)
+        bundle = layouts.settle(locked)
+        if locked.phase == Phase.COMPLETED:
+            locked.sent_ranges, locked.bytes_sent = [(0, bundle.plan.length)], bundle.plan.length
+        locked.save()
+    retrieval.refresh_from_db()
+    return bundle
+
+
+def _changed(retrieval: Retrieval, faults: list[Fault]) -> Problem:
+    first, more = faults[0], len(faults) - 1
+    path = retrieval.files.get(position=first.position).path
+    others = f" The same holds for {more} more; the page of {retrieval.name} lists them." if more else ""
+    if retrieval.phase == Phase.COMPLETED:
+        way = "Retrieve the same selection again to get what the archive has now."
+    else:
+        way = "Download again: what can still be had is then sent, and the rest is listed with its reason."
+    message = f"Nothing was sent, because of {path}: {first.reason}{others} {way}"
+    return Problem(message, code="changed", status=409)
+
+
+def _is_resumable(retrieval: Retrieval) -> bool:
+    """A client without If-Range cannot know that the bundle was laid out anew since it began: it gets the whole then,
+    and notices, instead of two halves of different archives."""
+    return retrieval.started is None or bool(retrieval.sent_ranges)
+
+
+def _ledger(retrieval: Retrieval, etag: str, user: access.User, guarded: set[int], now: datetime) -> Ledger:
+    try:
+        tracked = accounting.begin(retrieval, etag, now)
+    except Superseded:
+        raise Problem(
+            f"{retrieval.name} was changed while this download began. Ask for it again.",
+            code="changed",
+            status=409,
+        ) from None
+    user_id = user.pk if user.is_authenticated else None
+    return Ledger(retrieval.pk, user_id, guarded, tracked=tracked)

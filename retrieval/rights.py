@@ -1,0 +1,52 @@
+"""Who may still read the files of a bundle: asked before its first byte, and again while it is being sent."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, OuterRef
+
+from portal import access
+from portal.models import Product
+from retrieval.accounting import Fault
+from retrieval.bundle import OPEN
+from retrieval.models import Outcome, Retrieval
+from retrieval.plan import NOT_LISTED
+
+
+def refused(retrieval: Retrieval, user: access.User, now: datetime) -> tuple[list[Fault], set[int]]:
+    """What may not be sent: files that this person may not read, or that the catalogue lost.
+
+    And the keys of the products that this person may read but others may not: these are asked about again while
+    they are sent.
+    """
+    files = retrieval.files.filter(outcome__in=OPEN)
+    gone = files.exclude(Exists(Product.objects.filter(pk=OuterRef("product_id"))))
+    faults = [Fault(position, Outcome.FAILED, NOT_LISTED) for position in gone.values_list("position", flat=True)]
+    places = dict(
+        files.filter(product_id__in=Product.objects.filter(access.may_be_denied(now)).values("pk")).values_list(
+            "product_id", "position"
+        )
+    )
+    verdicts = access.verdicts(user, Product.objects.filter(pk__in=places), now)
+    faults += [
+        Fault(places[key], Outcome.DENIED, verdict.reason, verdict.public_on)
+        for key, verdict in verdicts.items()
+        if not verdict.ok
+    ]
+    return faults, {key for key, verdict in verdicts.items() if verdict.ok}
+
+
+def revoked(user_id: int | None, product_ids: Sequence[int], now: datetime) -> dict[int, access.Verdict]:
+    """Those of the files that this person, as known to the database now, may not or no longer read."""
+    verdicts = access.verdicts(_person(user_id), Product.objects.filter(pk__in=product_ids), now)
+    found = {key: verdict for key, verdict in verdicts.items() if not verdict.ok}
+    lost = access.Verdict(ok=False, reason=NOT_LISTED)
+    return found | dict.fromkeys(set(product_ids) - verdicts.keys(), lost)
+
+
+def _person(user_id: int | None) -> access.User:
+    if user_id is None:
+        return AnonymousUser()
+    return get_user_model().objects.filter(pk=user_id).first() or AnonymousUser()

@@ -1,0 +1,104 @@
+"""Shapes of the retrievals' JSON, for answers and for the OpenAPI document. Sizes in bytes, times in UTC."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from retrieval.models import Method, Outcome, Phase
+
+
+class CreateSerializer(serializers.Serializer[Any]):
+    """How the selected files of the basket are to travel."""
+
+    method = serializers.CharField(default=Method.ZIP, help_text=f"Available: {', '.join(Method.values)}")
+    layout = serializers.CharField(default="nested", help_text="nested (MISSION/observation/file) or flat")
+    remove_completed = serializers.BooleanField(
+        default=False, help_text="Take the delivered files out of the basket once all of the bundle was sent"
+    )
+
+
+class CountsSerializer(serializers.Serializer[Any]):
+    """requested = delivered + denied + failed + skipped + pending, always; pending is 0 when it has ended."""
+
+    requested = serializers.IntegerField(help_text="Distinct files")
+    delivered = serializers.IntegerField()
+    denied = serializers.IntegerField(help_text="Not yours to read; the list gives the day of release")
+    failed = serializers.IntegerField(help_text="The archive could not give them; the list says why")
+    skipped = serializers.IntegerField(help_text="Not sent: the transfer broke off, or was cancelled")
+    pending = serializers.IntegerField()
+
+
+class RetrievalSerializer(serializers.Serializer[Any]):
+    """One retrieval. `phase` is a UWS word."""
+
+    id = serializers.CharField()
+    url = serializers.URLField()
+    page = serializers.URLField(help_text="The same for people")
+    name = serializers.CharField()
+    method = serializers.ChoiceField(Method.choices)
+    phase = serializers.ChoiceField(Phase.choices)
+    counts = CountsSerializer()
+    duplicates = serializers.IntegerField(help_text="Repeats that were removed before `requested` was counted")
+    bytes = serializers.IntegerField(help_text="Of the files that can be delivered")
+    bytes_sent = serializers.IntegerField(help_text="Of the bundle, each counted once")
+    length = serializers.IntegerField(allow_null=True, help_text="Of the bundle; null until it is known")
+    download_url = serializers.URLField(allow_null=True, help_text="null while it cannot be downloaded")
+    created = serializers.DateTimeField()
+    started = serializers.DateTimeField(allow_null=True)
+    ended = serializers.DateTimeField(allow_null=True)
+    expires = serializers.DateTimeField(allow_null=True, help_text="null: it does not expire")
+    message = serializers.CharField(help_text="The state in words, and what to do where something failed")
+
+
+class RetrievalPageSerializer(serializers.Serializer[Any]):
+    """One page of retrievals, newest first."""
+
+    count = serializers.IntegerField()
+    page = serializers.IntegerField()
+    pages = serializers.IntegerField()
+    page_size = serializers.IntegerField()
+    results = RetrievalSerializer(many=True)
+
+
+class RetrievalFileSerializer(serializers.Serializer[Any]):
+    """What became of one file."""
+
+    uri = serializers.CharField()
+    path = serializers.CharField(help_text="Inside the bundle")
+    size = serializers.IntegerField(allow_null=True)
+    sha256 = serializers.CharField(allow_blank=True)
+    access = serializers.CharField(allow_blank=True, help_text="dataRights when it was requested")
+    outcome = serializers.ChoiceField(Outcome.choices)
+    reason = serializers.CharField(allow_blank=True)
+    public_on = serializers.DateField(allow_null=True, help_text="The day on which a denied file becomes public")
+
+
+class RetrievalFilePageSerializer(serializers.Serializer[Any]):
+    """One page of files, in the order of the basket."""
+
+    count = serializers.IntegerField()
+    page = serializers.IntegerField()
+    pages = serializers.IntegerField()
+    page_size = serializers.IntegerField()
+    results = RetrievalFileSerializer(many=True)
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    """One file that is no longer as it was."""
+
+    kind = serializers.ChoiceField(["changed", "gone", "released"])
+    uri = serializers.CharField()
+    path = serializers.CharField()
+    size = serializers.IntegerField(allow_null=True)
+    size_now = serializers.IntegerField(allow_null=True)
+    sha256 = serializers.CharField(allow_blank=True)
+    sha256_now = serializers.CharField(allow_blank=True)
+
+
+class ChangesSerializer(serializers.Serializer[Any]):
+    """What the archive changed since: counts of all, and the first 1000 files."""
+
+    changed = serializers.IntegerField(help_text="Other size or other checksum")
+    gone = serializers.IntegerField(help_text="No longer in the catalogue, or without bytes")
+    released = serializers.IntegerField(help_text="Denied then, yours to read now")
+    files = ChangeSerializer(many=True)

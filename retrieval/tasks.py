@@ -1,0 +1,42 @@
+"""Bells: each message says "look", the database says what is to be done. Losing or doubling one does no harm."""
+
+import logging
+
+from celery import shared_task
+from django.utils import timezone
+
+from retrieval import accounting, jobs
+from retrieval.models import Retrieval
+
+logger = logging.getLogger(__name__)
+
+EXPIRES_SECONDS = 60
+
+
+@shared_task
+def measure(retrieval_id: str) -> None:
+    """Read a slice of a retrieval's unmeasured files."""
+    if jobs.measure(retrieval_id):
+        ring(retrieval_id)
+
+
+@shared_task
+def tick() -> None:
+    """Find what no message announced, and transfers that broke off."""
+    accounting.broken_off(timezone.now())
+    for retrieval_id in jobs.due(timezone.now()):
+        ring(retrieval_id)
+
+
+def ring(retrieval_id: str) -> None:
+    """Wake a worker. Without a broker nothing is lost: the tick finds the work."""
+    try:
+        measure.apply_async((retrieval_id,), expires=EXPIRES_SECONDS, retry=False)
+    except Exception as error:  # kombu and redis raise what they like when the broker is away
+        logger.warning("No worker was woken for %s (%s); the tick will find it.", retrieval_id, error)
+
+
+def start(retrieval: Retrieval) -> None:
+    """Make a new retrieval ready: at once when little has to be read, otherwise by a worker."""
+    if not jobs.measure_little(retrieval):
+        ring(retrieval.pk)

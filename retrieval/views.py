@@ -1,0 +1,183 @@
+"""The download pages: the history, one retrieval, and the forms that start, stop and repeat one.
+
+A form that starts a download is answered with a redirect to the bundle itself where it is ready: an attachment
+leaves the page as it is, with or without JavaScript. Otherwise the redirect leads to the retrieval's page.
+"""
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from portal.errors import Problem
+from portal.models import Observation
+from retrieval import accounting, delivery, history, onefile, plan
+from retrieval.answer import Conditions
+from retrieval.current import basket_of, known_key, lasting_key
+from retrieval.models import Outcome, Phase, Retrieval
+from retrieval.tasks import start
+
+LISTED = 50
+FILES_LISTED = 200
+
+
+class SeeOther(HttpResponseRedirect):
+    """303: whatever was posted, what follows is fetched with GET (RFC 9110 15.4.4)."""
+
+    status_code = 303
+
+
+def _found(request: HttpRequest, retrieval_id: str) -> Retrieval:
+    return history.find(request.user, known_key(request), retrieval_id)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def index(request: HttpRequest) -> HttpResponse:
+    """The download history. Context: `page` (Paginator page of Retrieval, newest first, 50 each). POST: `create`."""
+    if request.method == "POST":
+        return create(request)
+    pages = Paginator(history.visible(request.user, known_key(request)), LISTED)
+    return render(request, "retrieval/list.html", {"page": pages.get_page(request.GET.get("page"))})
+
+
+@never_cache
+@require_safe
+def show(request: HttpRequest, retrieval_id: str) -> HttpResponse:
+    """One retrieval. Context:
+
+    `retrieval`; `headline`, the truth in a sentence; `conservation`, the law with its numbers; `download_url` (None
+    while it cannot be downloaded; the exact size is `retrieval.length`); `start`, whether the page should begin the
+    download by itself (?start=1); `running`, whether to ask again in a while; `percent` of the bundle sent;
+    `page` (Paginator page of RetrievalFile, 200 each); `outcome`, the filter ("" for all); `outcomes`, a list of
+    (value, label, number of files); `can_cancel`, `can_retry`; `changes` (history.Changes, None unless ?changes=1).
+    """
+    retrieval = _found(request, retrieval_id)
+    outcome = request.GET.get("outcome", "")
+    if outcome and outcome not in Outcome.values:
+        raise Problem(f"outcome={outcome} is none of: {', '.join(Outcome.values)}.", field="outcome")
+    files = retrieval.files.order_by("position")
+    pages = Paginator(files.filter(outcome=outcome) if outcome else files, FILES_LISTED)
+    ready = history.is_ready(retrieval)
+    length = retrieval.length or 0
+    context = {
+        "retrieval": retrieval,
+        "headline": history.headline(retrieval),
+        "conservation": history.conservation(retrieval),
+        "download_url": reverse("retrieval:download", args=[retrieval.pk]) if ready else None,
+        "start": ready and "start" in request.GET,
+        "running": retrieval.phase == Phase.EXECUTING or (retrieval.phase == Phase.QUEUED and not ready),
+        "percent": 100 * retrieval.bytes_sent // length if length else 0,
+        "page": pages.get_page(request.GET.get("page")),
+        "outcome": outcome,
+        "outcomes": [(one.value, one.label, getattr(retrieval, one.value)) for one in Outcome],
+        "can_cancel": retrieval.phase in {Phase.QUEUED, Phase.EXECUTING},
+        "can_retry": retrieval.is_ended and bool(retrieval.failed or retrieval.skipped),
+        "changes": history.changes(retrieval, request.user, timezone.now()) if "changes" in request.GET else None,
+    }
+    return render(request, "retrieval/detail.html", context)
+
+
+def create(request: HttpRequest) -> HttpResponse:
+    """Download the selected files of the basket: fields `method`, `layout`, `remove_completed`."""
+    retrieval = plan.freeze(
+        basket_of(request),
+        request.user,
+        timezone.now(),
+        method=request.POST.get("method", "zip"),
+        layout=request.POST.get("layout", "nested"),
+        remove_completed=request.POST.get("remove_completed", "") not in {"", "0", "false"},
+        key=lasting_key(request),
+    )
+    return _begun(request, retrieval)
+
+
+@require_POST
+def recommended(request: HttpRequest) -> HttpResponse:
+    """Download the recommended products of one observation: fields `archive`, `obsid`."""
+    name, obsid = request.POST.get("archive", "local"), request.POST.get("obsid", "")
+    observation = Observation.objects.filter(archive=name, obsid=obsid).first()
+    if observation is None:
+        message = f"There is no observation {obsid or 'without an obsid'} in the archive {name}."
+        raise Problem(message, field="obsid", code="not_found", status=404)
+    key = lasting_key(request)
+    return _begun(request, plan.freeze_recommended(observation, request.user, timezone.now(), key=key))
+
+
+@require_POST
+def retry(request: HttpRequest, retrieval_id: str) -> HttpResponse:
+    """Only the files that failed or were not sent, in a retrieval of their own."""
+    old = _found(request, retrieval_id)
+    return _begun(request, plan.again(old, request.user, timezone.now(), missing_only=True), stay=False)
+
+
+@require_POST
+def again(request: HttpRequest, retrieval_id: str) -> HttpResponse:
+    """The same files, as the archive has them now, in a retrieval of their own."""
+    return _begun(request, plan.again(_found(request, retrieval_id), request.user, timezone.now()), stay=False)
+
+
+@require_POST
+def cancel(request: HttpRequest, retrieval_id: str) -> HttpResponse:
+    """Stop a retrieval."""
+    retrieval = accounting.cancel(_found(request, retrieval_id), timezone.now())
+    return SeeOther(reverse("retrieval:show", args=[retrieval.pk]))
+
+
+@require_safe
+def download(request: HttpRequest, retrieval_id: str) -> HttpResponseBase:
+    """The bundle, or a range of it."""
+    retrieval = _found(request, retrieval_id)
+    try:
+        return delivery.respond(
+            retrieval, request.user, timezone.now(), _conditions(request), head=request.method == "HEAD"
+        )
+    except delivery.NotReady as problem:
+        context = {"title": "Not ready yet", "message": problem.message, "back": _page(retrieval)}
+        answer = render(request, "error.html", context, status=problem.status)
+    except Problem as problem:
+        context = {"title": "Nothing was sent", "message": problem.message, "back": _page(retrieval)}
+        return render(request, "error.html", context, status=problem.status)
+    answer.headers["Retry-After"] = str(delivery.RETRY_SECONDS)
+    return answer
+
+
+@require_safe
+def file(request: HttpRequest) -> HttpResponseBase:
+    """One file by its `uri`, or a range of it; pictures are shown, the rest is saved."""
+    return onefile.respond(
+        request.GET.get("uri", ""),
+        request.user,
+        timezone.now(),
+        _conditions(request),
+        head=request.method == "HEAD",
+    )
+
+
+def _conditions(request: HttpRequest) -> Conditions:
+    return Conditions(
+        range=request.headers.get("Range", ""),
+        if_range=request.headers.get("If-Range", ""),
+        if_none_match=request.headers.get("If-None-Match", ""),
+    )
+
+
+def _page(retrieval: Retrieval) -> str:
+    return reverse("retrieval:show", args=[retrieval.pk])
+
+
+def _begun(request: HttpRequest, retrieval: Retrieval, *, stay: bool = True) -> HttpResponse:
+    """To the bundle when it is ready and the present page is to stay; else to the page that tells of it."""
+    start(retrieval)
+    if not history.is_ready(retrieval):
+        return SeeOther(_page(retrieval))
+    if not stay:
+        return SeeOther(f"{_page(retrieval)}?start=1")
+    if retrieval.denied or retrieval.failed:
+        messages.warning(request, f"{retrieval.name}: {history.headline(retrieval)}")
+    return SeeOther(reverse("retrieval:download", args=[retrieval.pk]))

@@ -1,0 +1,197 @@
+"""A catalogue in the database, row by row or at random, and the laws that every basket has to obey."""
+
+import random
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from basket.cube import unpack_counts, unpack_ids
+from basket.ledger import cube_of, items_of, opened, settled
+from basket.models import Basket
+from portal.archives.base import MRP
+from portal.models import Membership, Observation, Product
+
+GUIDE_STAR = "gs"
+
+
+class Catalogue:
+    """Makes observations and products, and lets the ones list the others."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def observation(self, obs_id: str = "", mission: str = "JWST", **columns: object) -> Observation:
+        """An observation without products; planned when calib_level says so."""
+        self.made += 1
+        columns = {"calib_level": 3, "dataRights": "PUBLIC"} | columns
+        return Observation.objects.create(
+            obsid=str(70_000_000 + self.made),
+            obs_id=obs_id or f"jw{self.made:05}-o001_t001_nircam",
+            obs_collection=mission,
+            **columns,
+        )
+
+    def product(self, name: str, size: int | None = 100, mission: str = "JWST", **columns: object) -> Product:
+        """A file that nothing lists yet."""
+        self.made += 1
+        columns = {"productType": "SCIENCE", "productSubGroupDescription": "CAL", "dataRights": "PUBLIC"} | columns
+        return Product.objects.create(
+            dataURI=f"mast:{mission}/product/{self.made}/{name}",
+            obs_collection=mission,
+            obs_id=name.rpartition("_")[0],
+            productFilename=name,
+            size=size,
+            **columns,
+        )
+
+    def lists(
+        self, observation: Observation, *products: Product, exposure: str = "", mrp: bool = False, **columns: object
+    ) -> None:
+        """Rows of the observation's product list, as its own files or as those of one of its exposures."""
+        owner = observation.obsid if not exposure else f"x{exposure}"[:32]
+        Membership.objects.bulk_create(
+            Membership(
+                observation=observation,
+                product=product,
+                obsID=owner,
+                obs_id=exposure or observation.obs_id,
+                productGroupDescription=MRP if mrp else "",
+                **{"dataproduct_type": "image", "calib_level": 2 if exposure else 3} | columns,
+            )
+            for product in products
+        )
+
+    def filled(self, *names: str, obs_id: str = "", mission: str = "JWST", mrp: bool = True) -> Observation:
+        """An observation that lists new files of these names as its own, recommended."""
+        observation = self.observation(obs_id, mission)
+        self.lists(observation, *(self.product(name, mission=mission) for name in names), mrp=mrp)
+        return observation
+
+
+@dataclass(frozen=True)
+class File:
+    """What a test knows about a file in an observation, straight from the catalogue's rows."""
+
+    id: int
+    name: str
+    size: int | None
+    exposure: str
+    values: dict[str, str]
+
+
+@dataclass
+class Listing:
+    """A product list as the catalogue has it: its files by id, in the order of the tree, and its raw rows."""
+
+    observation: Observation
+    files: dict[int, File] = field(default_factory=dict)
+    rows: int = 0
+
+
+def listing(observation: Observation) -> Listing:
+    """One observation's list, read row by row: of several rows for a file the one that says most about it."""
+    rows = list(observation.memberships.select_related("product").order_by("pk"))
+    best: dict[int, Membership] = {}
+    for row in sorted(
+        rows,
+        key=lambda row: (
+            row.obsID != observation.obsid,
+            row.productGroupDescription != MRP,
+            100 if row.calib_level is None else -row.calib_level,
+            row.obs_id,
+        ),
+    ):
+        best.setdefault(row.product_id, row)
+    files = [file_of(observation, row) for row in best.values()]
+    files.sort(key=lambda file: (file.exposure, file.name, file.id))
+    return Listing(observation, {file.id: file for file in files}, len(rows))
+
+
+def file_of(observation: Observation, row: Membership) -> File:
+    product = row.product
+    name = product.productFilename
+    ending = "fits.gz" if name.endswith(".fits.gz") else name.split(".")[-1] if "." in name else ""
+    return File(
+        id=product.pk,
+        name=name,
+        size=product.size,
+        exposure="" if row.obsID == observation.obsid else row.obs_id,
+        values={
+            "mrp": "1" if row.productGroupDescription == MRP else "0",
+            "category": product.productType,
+            "type": row.dataproduct_type,
+            "ext": ending.lower(),
+            "batch": "1" if product.obs_collection in {"HST", "JWST"} else "0",
+            "group": product.productSubGroupDescription,
+        },
+    )
+
+
+def random_catalogue(seed: int, observations: int = 12, products: int = 150) -> list[Observation]:
+    """Observations of three missions whose lists overlap much; sizes up to 10**10, blanks, repeats, one planned."""
+    draw = random.Random(seed)
+    catalogue = Catalogue()
+    missions = ["JWST", "HST", "TESS"]
+    pool = [
+        catalogue.product(
+            f"{draw.choice(['jw', 'hst', 'gs', 'tess'])}{number:04}_{draw.choice(['cal', 'i2d', 'raw'])}"
+            f"{draw.choice(['.fits', '.FITS', '.jpg', '.fits.gz', '.json', ''])}",
+            size=draw.choice([None, 0, draw.randrange(10**10), draw.randrange(10**5)]),
+            mission=draw.choice(missions),
+            productType=draw.choice(["SCIENCE", "AUXILIARY", "PREVIEW", ""]),
+            productSubGroupDescription=draw.choice(["CAL", "I2D", "", "GS-ID"]),
+            dataRights=draw.choice(["PUBLIC", "PUBLIC", "EXCLUSIVE_ACCESS"]),
+        )
+        for number in range(products)
+    ]
+    made = [catalogue.observation(f"obs{number}", draw.choice(missions)) for number in range(observations - 1)]
+    for observation in made:
+        for product in draw.sample(pool, draw.randint(1, 30)):
+            list_at_random(draw, catalogue, observation, product)
+    return [*made, catalogue.observation("planned", "JWST", calib_level=-1)]
+
+
+def list_at_random(draw: random.Random, catalogue: Catalogue, observation: Observation, product: Product) -> None:
+    """One to three rows for one file: under the observation, or under exposures."""
+    for exposure in draw.sample(["", f"{observation.obs_id}_e1", f"{observation.obs_id}/e2", "12345"], draw.randint(1, 3)):
+        catalogue.lists(
+            observation,
+            product,
+            exposure=exposure,
+            mrp=draw.random() < 0.4,
+            dataproduct_type=draw.choice(["image", "spectrum", ""]),
+            calib_level=draw.choice([None, 1, 2, 3]),
+        )
+
+
+def assert_lawful(basket: Basket) -> None:
+    """Every invariant of a stored basket."""
+    basket = Basket.objects.get(pk=basket.pk)
+    cube, items = cube_of(basket), list(items_of(basket).select_related("manifest", "observation"))
+    sums: Counter[tuple[int, int, str]] = Counter()
+    carried: list[int] = []
+    for item, one in opened(cube, items):
+        counts = settled(cube, item)
+        tallied = one.counts()
+        assert counts.tolist() == tallied.tolist(), "counts are the tally of the rows"
+        assert (unpack_counts(item.facet_counts)["files"] > 0).all(), "no count of nothing is stored"
+        assert not (one.selected & ~one.carried).any(), "only what is carried is selected"
+        assert item.applied_serial <= basket.bulk_serial
+        assert item.mission == basket.missions.index(item.observation.obs_collection)
+        carried += one.rows.product[one.carried].tolist()
+        for count in counts:
+            for name in ("files", "selected_files", "bytes", "selected_bytes"):
+                sums[item.mission, int(count["signature"]), name] += int(count[name])
+    assert len(carried) == len(set(carried)), "a file is carried once"
+    assert set(carried) == set(unpack_ids(basket.product_ids)), "the ids are those of the carried files"
+    assert len({item.position for item in items}) == len(items), "positions are distinct"
+    for name in ("files", "selected_files", "bytes", "selected_bytes"):
+        stored = {(*map(int, place), name): int(cube.cells[name][tuple(place)]) for place in np.argwhere(cube.cells[name])}
+        assert stored == {key: value for key, value in sums.items() if key[2] == name and value}, name
+
+
+def names(products: Iterable[Product]) -> list[str]:
+    """The file names, in order."""
+    return [product.productFilename for product in products]

@@ -1,0 +1,93 @@
+"""Long answers: they hold no database connection, and no synchronous one is read into memory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connections
+from django.http import HttpRequest, StreamingHttpResponse
+from django.urls import path
+from pytest_django import DjangoSettings
+
+from portal.asgi import application
+
+events: list[str] = []
+
+
+def synchronous(request: HttpRequest) -> StreamingHttpResponse:
+    def pieces() -> Iterator[bytes]:
+        for number in range(3):
+            events.append(f"read {number}")
+            yield str(number).encode()
+
+    return StreamingHttpResponse(pieces())
+
+
+def database(request: HttpRequest) -> StreamingHttpResponse:
+    User.objects.count()
+    mine = connections["default"]
+    assert mine.connection is not None
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"given back" if mine.connection is None else b"still held"
+
+    return StreamingHttpResponse(pieces())
+
+
+def large(request: HttpRequest) -> StreamingHttpResponse:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield bytes(2**20)
+
+    return StreamingHttpResponse(pieces())
+
+
+urlpatterns = [path("synchronous", synchronous), path("database", database), path("large", large)]
+
+
+@pytest.fixture(autouse=True)
+def these_pages(settings: SettingsWrapper) -> None:
+    settings.ROOT_URLCONF = __name__
+    events.clear()
+
+
+def bodies(page: str) -> list[bytes]:
+    """The pieces that the application sends for a page, without the empty last one."""
+    sent: list[Mapping[str, Any]] = []
+    questions = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        return questions.pop() if questions else await asyncio.Future[dict[str, Any]]()
+
+    async def send(message: Mapping[str, Any]) -> None:
+        sent.append(message)
+        if message.get("body"):
+            events.append(f"sent {message['body'][:1].decode()}")
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": page,
+        "query_string": b"",
+        "headers": [(b"host", b"testserver")],
+    }
+    asyncio.run(application(scope, receive, send))
+    assert sent[0]["status"] == 200
+    return [message["body"] for message in sent[1:] if message.get("body")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_long_answer_has_given_its_database_connection_back() -> None:
+    assert bodies("/database") == [b"given back"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_synchronous_answer_is_sent_as_it_is_read() -> None:
+    assert bodies("/synchronous") == [b"0", b"1", b"2"]
+    assert events == ["read 0", "sent 0", "read 1", "sent 1", "read 2", "sent 2"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_piece_of_a_megabyte_goes_out_whole() -> None:
+    assert [len(body) for body in bodies("/large")] == [2**20]
