@@ -46,7 +46,7 @@ FILTERS = [
 
 
 def _basket(request: Request) -> Basket:
-    basket: Basket = request.basket
+    basket: Basket = request.basket  # type: ignore[attr-defined]  # set by basket.middleware
     return basket
 
 
@@ -128,7 +128,7 @@ def _keys(archive: str, obsids: Sequence[str]) -> dict[str, int]:
 @extend_schema(operation_id="basket_facets", parameters=FILTERS, responses=FacetsSerializer)
 @api_view(["GET"])
 def facet_counts(request: Request) -> Response:
-    """Every filter with its values: `total` counts the basket's distinct files, `shown` those that pass all filters."""
+    """Every filter with its values: `total` counts distinct files, `shown` those that pass all filters."""
     found = facets.facets(_basket(request), _filters(request))
     return Response({"facets": [asdict(facet) for facet in found]})
 
@@ -160,10 +160,13 @@ def tree_level(request: Request) -> Response:
 @api_view(["POST"])
 def select(request: Request) -> Response:
     """Select or deselect: only files that pass the filters change."""
-    wanted = SelectionSerializer(data={key: value for key, value in request.data.items() if key != "filters"})
+    body = request.data
+    if not isinstance(body, dict):
+        raise Problem('The body is an object, for example {"action": "select", "path": "", "filters": {}}.')
+    wanted = SelectionSerializer(data={key: value for key, value in body.items() if key != "filters"})
     wanted.is_valid(raise_exception=True)
     try:
-        filters = page.Filters.from_json(request.data.get("filters") or {})
+        filters = page.Filters.from_json(body.get("filters") or {})
     except page.PageError as error:
         raise Problem(error.message, field=error.field) from error
     action = wanted.validated_data["action"]
@@ -176,4 +179,4 @@ def select(request: Request) -> Response:
 def file(request: Request, product_id: int) -> Response:
     """One file of the basket: every product column, and whether you may read its bytes now."""
     details = file_details(_basket(request), product_id, request.user, timezone.now())
-    return Response(FileSerializer(details).data)
+    return Response({**details, "public_on": details["public_on"] and str(details["public_on"])})

@@ -4,18 +4,16 @@ import json
 import shlex
 from dataclasses import dataclass
 from datetime import date, datetime
-from urllib.parse import quote
 
 from django.conf import settings
-from django.db.models import Q
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from basket.cube import unpack_ids
 from basket.models import Basket
-from portal import access
+from portal import access, previews
 from portal.archives.base import PRODUCT_COLUMNS
 from portal.errors import Problem
-from portal.models import Membership, Product
+from portal.models import Membership
 
 LABELS = {
     "obsID": "Product Group ID",
@@ -53,7 +51,6 @@ OF_THE_MEMBERSHIP = frozenset(
         "filters",
     ]
 )
-IMAGES = (".jpg", ".jpeg", ".png", ".gif")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +108,7 @@ class Details:
     @property
     def commands(self) -> list[tuple[str, str]]:
         """(tool, lines) that fetch this file alone; a token comes from the environment, never from the line."""
-        url = file_url(self.uri)
+        url = previews.file_url(self.uri)
         lines = [("curl", _curl(f"{settings.SITE_URL}{url}", self.name))] if url else []
         return [*lines, ("astroquery", _astroquery(self.uri))]
 
@@ -131,7 +128,7 @@ def details(basket: Basket, product_id: int, user: access.User, now: datetime) -
         columns={name: _value(row, name) for name in PRODUCT_COLUMNS},
         verdict=verdict,
         exclusive=not access.judge(row.product, set(), now).ok,
-        preview=_preview(row.product, user, now),
+        preview=previews.of_product(row.product, user, now),
     )
 
 
@@ -152,20 +149,6 @@ def file_details(basket: Basket, product_id: int, user: access.User, now: dateti
     }
 
 
-def file_url(uri: str) -> str | None:
-    """The path that serves one file's bytes, as MAST's does; None where this installation does not serve any."""
-    try:
-        return f"{reverse('retrieval:file')}?uri={quote(uri, safe='/:')}"
-    except NoReverseMatch:
-        return None
-
-
-def preview_url(product: Product, user: access.User, now: datetime) -> str | None:
-    """The path of a picture that the reader may see; None for what is no picture, or not theirs to read."""
-    shows = product.productFilename.lower().endswith(IMAGES) and access.verdict(user, product, now).ok
-    return file_url(product.dataURI) if shows else None
-
-
 def _row(basket: Basket, product_id: int) -> Membership | None:
     """The archive's row through which the basket carries the file: of the first observation that lists it, and of
     its rows there the one that the observation itself owns."""
@@ -179,18 +162,6 @@ def _value(row: Membership, column: str) -> object:
     if column == "parent_obsid":
         return row.observation.obsid
     return getattr(row if column in OF_THE_MEMBERSHIP else row.product, column)
-
-
-def _preview(product: Product, user: access.User, now: datetime) -> str | None:
-    """The file itself, or the picture that lies beside it under the same name."""
-    own = preview_url(product, user, now)
-    if own is not None:
-        return own
-    stem = product.dataURI.rpartition(".")[0]
-    beside = Product.objects.filter(
-        Q(dataURI__in=[f"{stem}{ending}" for ending in IMAGES]), archive=product.archive, productType="PREVIEW"
-    )
-    return next((url for url in (preview_url(one, user, now) for one in beside) if url), None)
 
 
 def _curl(url: str, name: str) -> str:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from portal.models import Product
+from portal.archives.base import PRODUCT_COLUMNS
 
 
 class FilesSerializer(serializers.Serializer[Any]):
@@ -126,23 +127,21 @@ class TreeSerializer(serializers.Serializer[Any]):
     next = serializers.CharField(allow_null=True)
 
 
-class AccessSerializer(serializers.Serializer[Any]):
-    """Whether you may read the bytes now."""
-
-    status = serializers.ChoiceField(["ok", "denied"])
-    reason = serializers.CharField(allow_blank=True)
-    public_on = serializers.DateField(allow_null=True)
+def _column(name: str) -> serializers.Field[Any, Any, Any, Any]:
+    whole = name in {"size", "calib_level"}
+    return serializers.IntegerField(allow_null=True) if whole else serializers.CharField(allow_blank=True)
 
 
-class FileSerializer(serializers.ModelSerializer[Product]):
-    """A file, all its columns, and whether you may read it."""
-
-    parent_obsid = serializers.CharField()
-    access = serializers.ChoiceField(["ok", "denied"])
-    public_on = serializers.DateField(allow_null=True)
-    reason = serializers.CharField(allow_blank=True)
-    preview = serializers.CharField(allow_null=True)
-
-    class Meta:
-        model = Product
-        fields = "__all__"
+FileSerializer = inline_serializer(
+    "BasketFile",
+    {
+        "id": serializers.IntegerField(),
+        "archive": serializers.CharField(),
+        **{name: _column(name) for name in PRODUCT_COLUMNS},
+        "access": serializers.ChoiceField(["ok", "denied"]),
+        "reason": serializers.CharField(allow_blank=True),
+        "public_on": serializers.DateField(allow_null=True),
+        "preview": serializers.CharField(allow_null=True, help_text="Address of a picture"),
+    },
+)
+"""A file with MAST's 20 columns, and whether you may read its bytes now."""

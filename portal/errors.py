@@ -42,6 +42,9 @@ def api_error(error: Exception, context: dict[str, Any]) -> Response | None:
         return Response(body("not_found", str(error) or "There is nothing here."), 404)
     if isinstance(error, PermissionDenied):
         return Response(body("forbidden", str(error) or "You may not do this."), 403)
+    if isinstance(error, exceptions.ValidationError) and isinstance(error.detail, dict):
+        field, detail = next(iter(error.detail.items()))
+        return Response(body("invalid", f"{field}: {_text(detail)}", str(field)), error.status_code)
     if isinstance(error, exceptions.APIException):
         return Response(body(str(error.default_code), _text(error.detail)), error.status_code)
     return None

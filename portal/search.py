@@ -5,7 +5,7 @@ search of centres would miss almost every footprint that overlaps.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -99,12 +99,15 @@ def _toggle(values: tuple[str, ...], value: str) -> tuple[str, ...]:
     return tuple(kept for kept in values if kept != value) if value in values else (*values, value)
 
 
-def parse(get: Callable[[str], list[str]], parameters: Iterable[str] = ()) -> Search:
+def parse(get: Callable[[str], list[str]], parameters: Collection[str] = ()) -> Search:
     """A search from repeated query parameters.
 
     `target` is a name or a position, with `r=` or `radius`; `ra`, `dec` in deg; `program` holds IDs separated by
     commas or spaces; every other name is an observation column. Raises Problem naming the field at fault.
     """
+    for name in parameters:
+        if any("\x00" in value for value in get(name)):
+            raise Problem(f"{name} holds a NUL character, which no text does.", field=name)
     first = {name: (get(name) or [""])[-1].strip() for name in NOT_COLUMNS}
     columns = tuple(
         (name, tuple(get(name))) for name in OBSERVATION_COLUMNS if name in set(parameters) and get(name)

@@ -1,12 +1,12 @@
 """Every address of the site."""
 
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView
 
 from portal import api, api_docs, views
 
-api_routes = [
+api_routes: list[URLPattern | URLResolver] = [
     path("search/", api.search, name="search"),
     path("basket/", include(("basket.api_urls", "basket"))),
     path("retrievals/", include(("retrieval.api_urls", "retrievals"))),

@@ -52,6 +52,7 @@ def begin(retrieval: Retrieval, etag: str, now: datetime) -> bool:
             return False
         _go_on(locked)
         locked.started = locked.started or now
+        locked.sent_ranges = merged(locked.sent_ranges, (0, 0))
         locked.lease = now + LEASE
         locked.save()
     return True
@@ -156,7 +157,7 @@ def _locked(retrieval_id: str, etag: str) -> Retrieval:
 
 
 def _go_on(retrieval: Retrieval) -> None:
-    if retrieval.phase == Phase.ERROR or (retrieval.delivered and not retrieval.sent_ranges):
+    if retrieval.phase == Phase.ERROR or (retrieval.delivered and not retrieval.bytes_sent):
         layouts.reopen(retrieval)
     retrieval.mark_executing()
     retrieval.message = ""

@@ -18,6 +18,9 @@ from retrieval.zipplan import Inline, Member, ZipPlan
 OPEN = (Outcome.PENDING, Outcome.DELIVERED, Outcome.SKIPPED)
 """Outcomes of files that are, or may again be, in the bundle: not those that cannot be had."""
 
+BEGUN_BEFORE = ((0, 0),)
+"""`sent_ranges` when bytes of an earlier layout have left, but none of the present one."""
+
 NOT_SENT = "Not sent: the transfer ended before it came to this file."
 
 
@@ -85,7 +88,7 @@ def settle(retrieval: Retrieval) -> Bundle:
     bundle = load(retrieval)
     retrieval.bytes = bundle.bytes
     if retrieval.etag != bundle.plan.etag:
-        retrieval.sent_ranges, retrieval.bytes_sent = [], 0
+        retrieval.sent_ranges, retrieval.bytes_sent = list(BEGUN_BEFORE if retrieval.started else []), 0
     retrieval.length, retrieval.etag = bundle.plan.length, bundle.plan.etag
     return bundle
 
@@ -114,7 +117,7 @@ def skip_pending(retrieval: Retrieval, reason: str = NOT_SENT) -> None:
 def reopen(retrieval: Retrieval) -> None:
     """It goes on: skipped files are pending again, and so are sent ones when the bundle begins anew."""
     stale = Q(outcome=Outcome.SKIPPED)
-    if not retrieval.sent_ranges:
+    if not retrieval.bytes_sent:
         stale |= Q(outcome=Outcome.DELIVERED)
     retrieval.files.filter(stale).update(outcome=Outcome.PENDING, reason="")
     recount(retrieval)

@@ -2,9 +2,10 @@
 
 import logging
 
-from celery import shared_task
+
 from django.utils import timezone
 
+from portal.celery import app
 from retrieval import accounting, jobs
 from retrieval.models import Retrieval
 
@@ -13,14 +14,14 @@ logger = logging.getLogger(__name__)
 EXPIRES_SECONDS = 60
 
 
-@shared_task
+@app.task
 def measure(retrieval_id: str) -> None:
     """Read a slice of a retrieval's unmeasured files."""
     if jobs.measure(retrieval_id):
         ring(retrieval_id)
 
 
-@shared_task
+@app.task
 def tick() -> None:
     """Find what no message announced, and transfers that broke off."""
     accounting.broken_off(timezone.now())

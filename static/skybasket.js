@@ -58,7 +58,7 @@ function count_ticked() {
   document.getElementById("ticked").textContent = `${ticked} selected`;
 }
 document.addEventListener("change", ({ target }) => {
-  if (target.id === "tick-page") for (const box of all("input[name=obsid]")) box.checked = target.checked;
+  if (target.id === "tick-page") for (const box of all("input[name=obsid][type=checkbox]")) box.checked = target.checked;
   count_ticked();
   if (target.id !== "theme") return;
   document.cookie = `theme=${target.value}; path=/; max-age=31536000; samesite=lax`;

@@ -47,7 +47,12 @@ class Catalogue:
         )
 
     def lists(
-        self, observation: Observation, *products: Product, exposure: str = "", mrp: bool = False, **columns: object
+        self,
+        observation: Observation,
+        *products: Product,
+        exposure: str = "",
+        mrp: bool = False,
+        **columns: object,
     ) -> None:
         """Rows of the observation's product list, as its own files or as those of one of its exposures."""
         owner = observation.obsid if not exposure else f"x{exposure}"[:32]
@@ -130,7 +135,7 @@ def file_of(observation: Observation, row: Membership) -> File:
 
 
 def random_catalogue(seed: int, observations: int = 12, products: int = 150) -> list[Observation]:
-    """Observations of three missions whose lists overlap much; sizes up to 10**10, blanks, repeats, one planned."""
+    """Observations of three missions whose lists overlap; sizes up to 10**10, blanks, repeats, one planned."""
     draw = random.Random(seed)
     catalogue = Catalogue()
     missions = ["JWST", "HST", "TESS"]
@@ -155,7 +160,9 @@ def random_catalogue(seed: int, observations: int = 12, products: int = 150) -> 
 
 def list_at_random(draw: random.Random, catalogue: Catalogue, observation: Observation, product: Product) -> None:
     """One to three rows for one file: under the observation, or under exposures."""
-    for exposure in draw.sample(["", f"{observation.obs_id}_e1", f"{observation.obs_id}/e2", "12345"], draw.randint(1, 3)):
+    for exposure in draw.sample(
+        ["", f"{observation.obs_id}_e1", f"{observation.obs_id}/e2", "12345"], draw.randint(1, 3)
+    ):
         catalogue.lists(
             observation,
             product,
@@ -188,7 +195,10 @@ def assert_lawful(basket: Basket) -> None:
     assert set(carried) == set(unpack_ids(basket.product_ids)), "the ids are those of the carried files"
     assert len({item.position for item in items}) == len(items), "positions are distinct"
     for name in ("files", "selected_files", "bytes", "selected_bytes"):
-        stored = {(*map(int, place), name): int(cube.cells[name][tuple(place)]) for place in np.argwhere(cube.cells[name])}
+        stored = {
+            (*map(int, place), name): int(cube.cells[name][tuple(place)])
+            for place in np.argwhere(cube.cells[name])
+        }
         assert stored == {key: value for key, value in sums.items() if key[2] == name and value}, name
 
 

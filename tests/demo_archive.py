@@ -11,6 +11,7 @@ import astropy.io.fits
 import astropy.table
 import astropy.wcs
 import numpy as np
+import pytest
 
 from portal.archives.base import Observation, Product
 from portal.demo import build
@@ -74,3 +75,19 @@ class DemoArchive:
     def json(self, name: str) -> Any:
         """A JSON file."""
         return json.loads(self.paths[name].read_text(encoding="utf-8"))
+
+
+def demo_archive(directories: pytest.TempPathFactory) -> DemoArchive:
+    """The small archive in a directory that can be a home: a test run builds it once and finds it again."""
+    return DemoArchive(build.small(directories.getbasetemp() / "home" / "demo"))
+
+
+def inside(polygon: str, ra: float, dec: float) -> bool:
+    """Whether a polygon in STC-S holds a point, by its winding in the plane that touches the sky there."""
+    values = [float(word) for word in polygon.split()[2:]]
+    angles = [
+        np.arctan2((r - ra + 180) % 360 - 180, (d - dec) / np.cos(np.radians(dec)))
+        for r, d in zip(values[::2], values[1::2], strict=True)
+    ]
+    turns = np.diff([*angles, angles[0]])
+    return bool(abs(np.sum((turns + np.pi) % (2 * np.pi) - np.pi)) > np.pi)

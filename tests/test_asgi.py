@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import connections
 from django.http import HttpRequest, StreamingHttpResponse
 from django.urls import path
-from pytest_django import DjangoSettings
+from pytest_django import Settings
 
 from portal.asgi import application
 
@@ -47,7 +47,7 @@ urlpatterns = [path("synchronous", synchronous), path("database", database), pat
 
 
 @pytest.fixture(autouse=True)
-def these_pages(settings: SettingsWrapper) -> None:
+def these_pages(settings: Settings) -> None:
     settings.ROOT_URLCONF = __name__
     events.clear()
 

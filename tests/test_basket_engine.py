@@ -3,7 +3,7 @@
 import random
 import re
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from basket import chosen, facets, filling, removal, selection, tree
 from basket.facets import Numbers
+from basket.ledger import snapshot
 from basket.merging import merge
 from basket.models import Basket
 from basket.nodes import encode, observation_path
@@ -72,7 +73,9 @@ class Model:
         return sorted(self.position, key=self.position.__getitem__)
 
     def carried(self, observation: int) -> list[File]:
-        return [file for file in self.lists[observation].files.values() if self.carrier.get(file.id) == observation]
+        return [
+            file for file in self.lists[observation].files.values() if self.carrier.get(file.id) == observation
+        ]
 
     def files(self) -> Iterator[tuple[int, File]]:
         for observation in self.order:
@@ -141,9 +144,9 @@ class Model:
         beyond = max([self.end(), *(part[1] + 1 for part in parts if part[0] not in self.position)])
         for observation, position, files, selected in parts:
             if observation not in self.position:
-                if position in self.position.values():
-                    position, beyond = beyond, beyond + 1
-                self.position[observation] = position
+                free = position not in self.position.values()
+                self.position[observation] = position if free else beyond
+                beyond += not free
             for file in files:
                 if file not in self.carrier and file in self.lists[observation].files:
                     self.carrier[file] = observation
@@ -337,7 +340,7 @@ class BasketMachine(RuleBasedStateMachine):
         seed=st.integers(0, 10**6),
         scope=st.sampled_from(["basket", "mission", "observation", "exposure", "file"]),
     )
-    def select(self, filters: Filters, value: bool, seed: int, scope: str) -> None:  # noqa: FBT001
+    def select(self, filters: Filters, value: bool, seed: int, scope: str) -> None:
         draw = random.Random(seed)
         one = self.model.lists[draw.choice(self.model.order)]
         files = self.model.carried(one.observation.pk)
@@ -370,7 +373,7 @@ class BasketMachine(RuleBasedStateMachine):
         stranger, model = Basket(key="stranger"), Model(dict(self.model.lists))
         filling.add_observations(stranger, pks)
         model.add(pks)
-        selection.select(stranger, "", filters, True)
+        selection.select(stranger, "", filters, value=True)
         model.select(None, None, None, None, filters, value=True)
         if drop == 0:
             removal.remove_selected(stranger)
@@ -442,3 +445,84 @@ def test_the_basket_agrees_with_plain_sets_after_any_acts(db: None, alice: User,
             database=None,
         ),
     )
+
+
+class Writer(threading.Thread):
+    """One of several tabs: acts on the basket as fast as it can, on a connection of its own."""
+
+    def __init__(self, basket: int, act: Callable[[Basket, int], object], times: int) -> None:
+        super().__init__()
+        self.basket, self.act, self.times = basket, act, times
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            for number in range(self.times):
+                self.act(Basket.objects.get(pk=self.basket), number)
+        except BaseException as error:
+            self.error = error
+        finally:
+            connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_four_writers_lose_no_update_and_no_reader_sees_half_of_one() -> None:
+    """Each deselects files of its own, one by one; a reader compares items with the counts of the basket."""
+    catalogue, times = Catalogue(), 30
+    every = [catalogue.filled(*(f"{one}_{number}_cal.fits" for number in range(times))) for one in range(4)]
+    basket = Basket(key="shared")
+    filling.add_observations(basket, [one.pk for one in every])
+    selection.select(basket, "", EVERYTHING, value=True)
+    before = basket.version
+
+    def deselect(observation: Observation) -> Callable[[Basket, int], object]:
+        top = observation_path("JWST", observation)
+        ids = list(observation.memberships.order_by("pk").values_list("product", flat=True))
+        keep = ids[0]
+        return lambda basket, number: selection.select(
+            basket, f"{top}/{ids[number]}", EVERYTHING, ids[number] == keep
+        )
+
+    def compare(basket: Basket, number: int) -> None:
+        with snapshot():
+            top = tree.nodes(basket, "", EVERYTHING).nodes[0]
+            below = tree.nodes(basket, "JWST", EVERYTHING).nodes
+            found = facets.numbers(basket, EVERYTHING, AnonymousUser(), timezone.now())
+        assert top.selected == sum(node.selected for node in below) == found.selected.files
+
+    threads = [Writer(basket.pk, deselect(one), times) for one in every] + [Writer(basket.pk, compare, 3 * times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [thread.error for thread in threads] == [None] * 5
+    basket.refresh_from_db()
+    assert basket.version == before + 4 * times
+    assert sum(len(ids) for ids in chosen.selected_ids(basket)) == 4
+    assert_lawful(basket)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_first_acts_of_one_person_at_once_make_one_basket() -> None:
+    catalogue = Catalogue()
+    every = [catalogue.filled(f"a{number}.fits") for number in range(4)]
+    barrier = threading.Barrier(4)
+    errors: list[BaseException] = []
+
+    def add(observation: Observation) -> None:
+        try:
+            barrier.wait()
+            filling.add_observations(Basket(key="one"), [observation.pk])
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=add, args=(one,)) for one in every]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert Basket.objects.get().version == 4
+    assert_lawful(Basket.objects.get())

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import subprocess
+import time
 import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
@@ -19,6 +20,7 @@ from basket.models import Basket
 from portal.models import Grant, Product, Program
 from retrieval import accounting, plan
 from retrieval.models import Outcome, Phase, Retrieval
+from retrieval.transfer import SECONDS_BETWEEN_ENTRIES
 from tests.small_archive import SmallArchive, fill, path_of
 from tests.test_plan import law
 from tests.tools import ask, tool
@@ -260,10 +262,10 @@ def test_when_the_last_file_vanished_the_retrieval_ends_in_error(
 
 
 def begin(site: WebServer, retrieval: Retrieval, cookie: str) -> tuple[http.client.HTTPResponse, http.client.HTTPConnection]:
-    """Read the first megabyte and then pause: some more is under way, the rest is not read yet."""
+    """Read the first megabytes and then pause: some more is under way, the rest is not read yet."""
     answer, opened = site.ask(url_of(retrieval), cookie)
     assert answer.status == 200
-    assert len(answer.read(MB)) == MB
+    assert len(answer.read(3 * MB)) == 3 * MB
     return answer, opened
 
 
@@ -374,6 +376,7 @@ def test_a_cancelled_retrieval_is_cut(site: WebServer, archive: SmallArchive, al
     retrieval = freeze(archive, alice)
     answer, opened = begin(site, retrieval, cookie)
     accounting.cancel(retrieval, timezone.now())
+    time.sleep(SECONDS_BETWEEN_ENTRIES)
     assert is_cut(answer)
     opened.close()
     settled(retrieval, Phase.ABORTED)

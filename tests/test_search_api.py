@@ -20,7 +20,7 @@ def test_rows_have_all_of_masts_columns_and_say_how_they_may_be_read(client: Cli
     assert set(OBSERVATION_COLUMNS) <= set(row)
     assert row["obs_id"] == "ring"
     assert row["access"] == "exclusive"
-    assert row["public_on"] == "2028-08-18"
+    assert row["public_on"] == "2028-08-17"
     assert {facet["name"] for facet in body["facets"]} >= {"collection", "access", "instrument_name"}
 
 

@@ -24,7 +24,7 @@ def test_results_show_mission_name_target_and_mark(client: Client) -> None:
     observe(obs_id="jw99003", s_ra=283.396, s_dec=33.029, calib_level=-1, dataRights="")
     shown = page(client, "target=M57")
     assert "jw99001-o001_t001_nircam" in shown
-    assert "exclusive until 2028-08-18" in shown
+    assert "until 2028-08-17" in shown
     assert "planned" in shown
 
 

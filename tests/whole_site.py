@@ -60,7 +60,7 @@ def _address(site: "subprocess.Popen[str]") -> str:
         if not line:
             break
         if "ready: http" in line:
-            url = line.split("ready: ")[1].strip()
+            url = str(line).split("ready: ")[1].strip()
             with urllib.request.urlopen(url + "readyz") as answer:
                 assert answer.status == 200
             return url

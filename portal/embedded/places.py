@@ -70,6 +70,13 @@ def _make_data_folder(link: Path, account: Account | None) -> None:
     link.symlink_to(folder)
 
 
+def left_by_earlier(home: Path) -> list[Path]:
+    """Data of root's homes that were at this path and are gone. They stay: an unmounted disk's home may come back."""
+    linked = (home / "servers").resolve()
+    folders = [mark.parent for mark in SYSTEM_STATE.glob("home-*/home") if mark.read_text().strip() == str(home)]
+    return [folder for folder in folders if folder != linked]
+
+
 def system_state() -> Path:
     """/var/lib/skybasket: root's own, open for reading."""
     try:

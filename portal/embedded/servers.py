@@ -13,7 +13,7 @@ from types import FrameType
 from typing import NoReturn
 
 from portal.embedded.homes import Home, Running
-from portal.embedded.places import data_folder, postgresql_programs, valkey_program
+from portal.embedded.places import data_folder, left_by_earlier, postgresql_programs, valkey_program
 from portal.embedded.postgresql import PostgreSQL
 from portal.embedded.processes import Program, ServerProblem, free_port, is_free, server_account
 from portal.embedded.valkey import Valkey
@@ -72,7 +72,12 @@ class Servers:
             log=self.home.log("postgresql"),
             account=account,
         )
-        say("Starting PostgreSQL…" if server.data.exists() else "Making the database, starting PostgreSQL…")
+        if server.data.exists():
+            say("Starting PostgreSQL…")
+        else:
+            for folder in left_by_earlier(self.home.path) if account else []:
+                say(f"An earlier database of {self.home.path} lies in {folder}; remove it if nobody wants it.")
+            say("Making the database, starting PostgreSQL…")
         server.create()
         server.clear_way()
         self.postgresql = server

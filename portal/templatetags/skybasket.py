@@ -1,14 +1,17 @@
 """Filters and tags of every page: sizes, dates, positions, icons."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 from urllib.parse import quote
 
 from django import template
+from django.utils import timezone
 from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from portal import access
+from portal import access, previews
 from portal.coordinates import CoordinateError, format_sexagesimal
+from portal.models import Observation
 from portal.quantities import counted, exact_size, format_size
 
 register = template.Library()
@@ -82,6 +85,12 @@ def sexagesimal(ra: float, dec: float) -> str:
         return " ".join(format_sexagesimal(ra, dec))
     except CoordinateError:
         return ""
+
+
+@register.simple_tag(takes_context=True)
+def preview(context: dict[str, Any], observation: Observation) -> str | None:
+    """The path of an observation's picture, where there is one that the reader may see."""
+    return previews.of_observation(observation, context["request"].user, timezone.now())
 
 
 @register.simple_tag

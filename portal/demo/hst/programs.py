@@ -47,7 +47,6 @@ JPG, PNG = (".jpg",), (".png",)
 RAW = science("raw", "RAW", "Raw exposure COS/NICMOS/STIS/WFC3/ACS", 1, "raw", previews=JPG)
 FLT = science("flt", "FLT", "DADS FLT file - Calibrated exposure ACS/WFC3/STIS/COS", 2, "flat", previews=JPG)
 FLC = science("flc", "FLC", "Calibrated, CTE-corrected exposure ACS/WFC3", 2, "flat", best=True, previews=JPG)
-BEST_FLT = science("flt", "FLT", FLT.description, 2, "flat", best=True, previews=JPG)
 IMA = science("ima", "IMA", "DADS IMA file - Intermediate Mult-Accum WFC3/NICMOS", 2, "reads")
 DRZ = science(
     "drz",
