@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from basket.cube import Ints
-from basket.ledger import cube_of, fresh, items_of, opened, settled, snapshot
+from basket.ledger import cube_of, items_of, opened, reading, settled
 from basket.manifests import products
 from basket.models import Basket
 from portal.errors import Problem
@@ -14,10 +14,9 @@ AT_ONCE = 5000
 
 def selected_ids(basket: Basket) -> Iterator[Ints]:
     """The ids of the selected products, an array per observation, all from one snapshot (8 bytes per file)."""
-    with snapshot():
-        basket = fresh(basket)
-        cube = cube_of(basket)
-        items = [item for item in items_of(basket) if settled(cube, item)["selected_files"].any()]
+    with reading(basket) as stored:
+        cube = cube_of(stored)
+        items = [item for item in items_of(stored) if settled(cube, item)["selected_files"].any()]
         found = [one.rows.product[one.selected] for _, one in opened(cube, items)]
     yield from found
 

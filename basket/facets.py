@@ -12,7 +12,7 @@ from pyroaring import BitMap64
 
 from basket import signatures
 from basket.cube import UNKNOWN_SIZE, Cube, Ints, array_of, unpack_ids
-from basket.ledger import carried_and_chosen, cube_of, fresh, items_of, opened, snapshot
+from basket.ledger import carried_and_chosen, cube_of, items_of, opened, reading
 from basket.manifests import products
 from basket.models import Basket
 from basket.page import Filters
@@ -90,35 +90,33 @@ class Numbers:
 
 def facets(basket: Basket, filters: Filters) -> list[Facet]:
     """Every facet with its values. A chosen value that the basket does not have is listed with nothing."""
-    with snapshot():
-        basket = fresh(basket)
-        cube = cube_of(basket)
+    with reading(basket) as stored:
+        cube = cube_of(stored)
         sieve = Sieve(filters, cube)
-        passing = sieve.total(basket)
+        passing = sieve.total(stored)
     return [_facet(name, sieve.table, cube, passing, filters) for name in LABELS]
 
 
 def numbers(basket: Basket, filters: Filters, user: access.User, now: datetime) -> Numbers:
     """The numbers of the action bar."""
-    with snapshot():
-        basket = fresh(basket)
-        cube = cube_of(basket)
-        every, passing = cube.sums(), Sieve(filters, cube).total(basket).sums()
-        observations, listed, rows = _listed(basket)
-        denied, public_on = _denied(basket, cube, user, now) if every["selected_files"] else (NOTHING, None)
+    with reading(basket) as stored:
+        cube = cube_of(stored)
+        every, passing = cube.sums(), Sieve(filters, cube).total(stored).sums()
+        observations, listed, rows = _listed(stored)
+        denied, public_on = _denied(stored, cube, user, now) if every["selected_files"] else (NOTHING, None)
         return Numbers(
             observations=observations,
             files=every["files"],
             rows=rows,
-            duplicates=rows - _distinct(basket, every["files"], listed),
+            duplicates=rows - _distinct(stored, every["files"], listed),
             bytes=every["bytes"],
-            unknown_sizes=_unknown_sizes(basket, cube),
+            unknown_sizes=_unknown_sizes(stored, cube),
             displayed=Amount(passing["files"], passing["bytes"]),
             selected=Amount(every["selected_files"], every["selected_bytes"]),
             selected_displayed=Amount(passing["selected_files"], passing["selected_bytes"]),
             denied=denied,
             public_on=public_on,
-            version=basket.version,
+            version=stored.version,
         )
 
 

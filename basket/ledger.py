@@ -50,10 +50,14 @@ def snapshot() -> Iterator[None]:
         yield
 
 
-def fresh(basket: Basket) -> Basket:
-    """The basket as it is stored now, without its set of ids; an empty one when it is not stored (any more)."""
-    found = None if basket.pk is None else Basket.objects.defer("product_ids").filter(pk=basket.pk).first()
-    return found or Basket()
+@contextmanager
+def reading(basket: Basket) -> Iterator[Basket]:
+    """The basket as it is stored now, without its set of ids, in a snapshot; an empty one where it is not stored
+    (any more). A lazy basket is found first: finding it may write."""
+    pk = basket.pk
+    with snapshot():
+        found = None if pk is None else Basket.objects.defer("product_ids").filter(pk=pk).first()
+        yield found or Basket()
 
 
 def cube_of(basket: Basket) -> Cube:

@@ -57,7 +57,9 @@ class Filters:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """From a JSON object, each value alone or in a list. Raises PageError, also for an unknown name."""
         if not isinstance(data, Mapping):
-            raise PageError("filters", 'The filters are an object, for example {"mrp": false, "category": ["INFO"]}.')
+            raise PageError(
+                "filters", 'The filters are an object, for example {"mrp": false, "category": ["INFO"]}.'
+            )
         unknown = sorted(set(data) - {field.name for field in fields(cls)})
         if unknown:
             known = ", ".join(field.name for field in fields(cls))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from basket.cube import AMOUNTS, Bools, Opened
-from basket.ledger import cube_of, fresh, items_of, opened, snapshot
+from basket.ledger import cube_of, items_of, opened, reading
 from basket.manifests import products
 from basket.models import Basket, BasketItem
 from basket.nodes import Place, encode, locate, observation_path
@@ -62,8 +62,8 @@ def nodes(basket: Basket, path: str, filters: Filters, cursor: str = "", limit: 
     Only nodes with a file that passes are listed, and observations that have no products at all as long as
     nothing but the recommendation is asked for. Raises Problem for a path (404) or a cursor that does not exist.
     """
-    with snapshot():
-        reader = _Reader(fresh(basket), filters)
+    with reading(basket) as stored:
+        reader = _Reader(stored, filters)
         limit = max(1, min(limit, MAX_LIMIT))
         return _level(path, reader.lines(locate(reader.basket, path), _after(cursor), limit + 1), limit)
 
@@ -74,8 +74,8 @@ def open_levels(basket: Basket, state: PageState) -> dict[str, Level]:
     Together they have at most 200 lines: the longest levels are cut first, and go on after their cursor. Open
     nodes that are gone, or lie in no level shown, are left out.
     """
-    with snapshot():
-        reader = _Reader(fresh(basket), state.filters)
+    with reading(basket) as stored:
+        reader = _Reader(stored, state.filters)
         levels: dict[str, list[Line]] = {}
         for path in _with_ancestors(state.open):
             above = levels.get(path.rpartition("/")[0], [])

@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from portal.embedded.homes import Home
-from portal.embedded.processes import SOURCES, Program, ServerProblem, python, python_path
+from portal.embedded.processes import SOURCES, Program, ServerProblem, free_port, python, python_path
 from portal.embedded.servers import Say, Servers, take_lock_or_borrow
 
+LAST_PORT = 65535
 READY_SECONDS = 120.0
 FIRST_DELAY, LONGEST_DELAY, STEADY_SECONDS = 0.5, 10.0, 30.0
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104  # names of the choice, nothing listens here
@@ -152,8 +153,12 @@ class Supervisor:
 
 
 def choose_port(host: str, wanted: int, say: Say) -> int:
-    """The wanted port, or the next free one where somebody listens there already."""
-    for port in range(wanted, min(wanted + 100, 65536)):
+    """The wanted port, or the next free one where somebody listens there already; for 0 any free one."""
+    if not 0 <= wanted <= LAST_PORT:
+        raise ServerProblem(f"PORT={wanted} is not between 1 and {LAST_PORT}. For example: --port 8000")
+    if wanted == 0:
+        return free_port()
+    for port in range(wanted, min(wanted + 100, LAST_PORT + 1)):
         try:
             family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
             socket.create_server(address[:2], family=family).close()
@@ -166,7 +171,7 @@ def choose_port(host: str, wanted: int, say: Say) -> int:
         if port != wanted:
             say(f"Port {wanted} is taken; using {port}.")
         return port
-    raise ServerProblem(f"Every port from {wanted} to {port} is taken. Name another: --port {wanted + 1000}")
+    raise ServerProblem(f"Every port from {wanted} to {port} is taken. Name another: --port 8000")
 
 
 def child_environment(host: str, port: int) -> dict[str, str]:

@@ -59,7 +59,18 @@ def _body(request: Request, retrieval: Retrieval) -> dict[str, Any]:
         "expires": None,
         "message": history.headline(retrieval),
     }
-    same = ("name", "method", "phase", "duplicates", "bytes", "bytes_sent", "length", "created", "started", "ended")
+    same = (
+        "name",
+        "method",
+        "phase",
+        "duplicates",
+        "bytes",
+        "bytes_sent",
+        "length",
+        "created",
+        "started",
+        "ended",
+    )
     values |= {name: getattr(retrieval, name) for name in same}
     return dict(RetrievalSerializer(values).data)
 
@@ -97,7 +108,9 @@ def index(request: Request) -> Response:
 @extend_schema(
     operation_id="retrieval",
     parameters=[
-        OpenApiParameter("wait", float, description="Answer only when the phase changes, or after so many seconds"),
+        OpenApiParameter(
+            "wait", float, description="Answer only when the phase changes, or after so many seconds"
+        ),
         OpenApiParameter("phase", str, enum=Phase.values, description="The phase to wait for the end of"),
     ],
     responses=RetrievalSerializer,
@@ -174,6 +187,7 @@ class Indifferent(BaseContentNegotiation):
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         """The first."""
+        del request
         return parsers[0]
 
     def select_renderer(
@@ -188,7 +202,9 @@ class Indifferent(BaseContentNegotiation):
     operation_id="retrieval_download",
     parameters=[
         OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="One range of bytes"),
-        OpenApiParameter("If-Range", str, OpenApiParameter.HEADER, description="The ETag of what there is already"),
+        OpenApiParameter(
+            "If-Range", str, OpenApiParameter.HEADER, description="The ETag of what there is already"
+        ),
     ],
     responses={
         (200, "application/zip"): OpenApiTypes.BINARY,

@@ -114,7 +114,7 @@ def _changed(retrieval: Retrieval, faults: list[Fault]) -> Problem:
 def _is_resumable(retrieval: Retrieval) -> bool:
     """A client without If-Range cannot know that the bundle was laid out anew since it began: it gets the whole then,
     and notices, instead of two halves of different archives."""
-    return retrieval.sent_ranges != [list(span) for span in BEGUN_BEFORE]
+    return [tuple(span) for span in retrieval.sent_ranges] != list(BEGUN_BEFORE)
 
 
 def _ledger(retrieval: Retrieval, etag: str, user: access.User, guarded: set[int], now: datetime) -> Ledger:

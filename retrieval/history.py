@@ -70,7 +70,9 @@ def headline(retrieval: Retrieval) -> str:
     match retrieval.phase:
         case Phase.QUEUED if retrieval.length is None:
             files, size = unmeasured(retrieval)
-            parts = [f"{counted(files, 'file')} ({format_size(size)}) still to be read before the download can start"]
+            parts = [
+                f"{counted(files, 'file')} ({format_size(size)}) still to be read before the download can start"
+            ]
         case Phase.QUEUED:
             parts = [f"{_of(retrieval, retrieval.pending)} ready to download"]
         case Phase.EXECUTING:
@@ -187,10 +189,14 @@ def _change(
         kind = "gone"
     elif file.outcome == Outcome.DENIED and access.judge(product, granted, now).ok:
         kind = "released"
-    elif file.size is not None and size_now not in {None, file.size}:
-        kind = "changed"
-    elif file.sha256 and sha256_now and file.sha256 != sha256_now:
+    elif _differs(file, size_now, sha256_now):
         kind = "changed"
     else:
         return None
     return Change(kind, file.uri, file.path, file.size, size_now, file.sha256, sha256_now)
+
+
+def _differs(file: RetrievalFile, size_now: int | None, sha256_now: str) -> bool:
+    if file.size is not None and size_now not in {None, file.size}:
+        return True
+    return bool(file.sha256 and sha256_now and file.sha256 != sha256_now)

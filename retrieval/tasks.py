@@ -2,7 +2,6 @@
 
 import logging
 
-
 from django.utils import timezone
 
 from portal.celery import app

@@ -130,7 +130,8 @@ document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   // A box that was clicked keeps its own tick through a morph; after anything but a filter the page's tick counts
   if (!ctx.sourceElement.matches("form")) for (const box of all(".choice input")) box.checked = box.defaultChecked;
-  if (document.activeElement === document.body) document.getElementById("main").focus({ preventScroll: true });
+  // A control that was switched off by its own click loses the focus a moment later
+  setTimeout(() => { if (document.activeElement === document.body) document.getElementById("main").focus({ preventScroll: true }); }, 50);
 });
 
 addEventListener("pageshow", (event) => {

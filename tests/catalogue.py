@@ -1,5 +1,6 @@
 """A catalogue in the database, row by row or at random, and the laws that every basket has to obey."""
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Iterable
@@ -19,26 +20,24 @@ GUIDE_STAR = "gs"
 class Catalogue:
     """Makes observations and products, and lets the ones list the others."""
 
-    def __init__(self) -> None:
-        self.made = 0
+    numbers = itertools.count(1)
 
     def observation(self, obs_id: str = "", mission: str = "JWST", **columns: object) -> Observation:
         """An observation without products; planned when calib_level says so."""
-        self.made += 1
+        number = next(self.numbers)
         columns = {"calib_level": 3, "dataRights": "PUBLIC"} | columns
         return Observation.objects.create(
-            obsid=str(70_000_000 + self.made),
-            obs_id=obs_id or f"jw{self.made:05}-o001_t001_nircam",
+            obsid=str(70_000_000 + number),
+            obs_id=obs_id or f"jw{number:05}-o001_t001_nircam",
             obs_collection=mission,
             **columns,
         )
 
     def product(self, name: str, size: int | None = 100, mission: str = "JWST", **columns: object) -> Product:
         """A file that nothing lists yet."""
-        self.made += 1
         columns = {"productType": "SCIENCE", "productSubGroupDescription": "CAL", "dataRights": "PUBLIC"} | columns
         return Product.objects.create(
-            dataURI=f"mast:{mission}/product/{self.made}/{name}",
+            dataURI=f"mast:{mission}/product/{next(self.numbers)}/{name}",
             obs_collection=mission,
             obs_id=name.rpartition("_")[0],
             productFilename=name,

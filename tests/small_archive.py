@@ -4,6 +4,7 @@ import hashlib
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from basket.filling import add_observations
 from basket.models import Basket
@@ -31,7 +32,7 @@ class SmallArchive:
             self.observations[obs_id] = made
         return self.observations[obs_id]
 
-    def listing(self, name: str, size: int | None, *, obs_id: str = "jw1", **columns: object) -> Product:
+    def listing(self, name: str, size: int | None, *, obs_id: str = "jw1", **columns: Any) -> Product:
         """A product that is listed, without bytes. Size in bytes."""
         columns = {"dataRights": "PUBLIC", "proposal_id": "1234", "productType": "SCIENCE"} | columns
         group = columns.pop("productGroupDescription", "")
@@ -46,7 +47,7 @@ class SmallArchive:
         )  # fmt: skip
         return product
 
-    def file(self, name: str, data: bytes = b"SIMPLE", *, measured: bool = True, **columns: object) -> Product:
+    def file(self, name: str, data: bytes = b"SIMPLE", *, measured: bool = True, **columns: Any) -> Product:
         """A product with bytes."""
         product = self.listing(name, len(data), **columns)
         path = self.folder / product.obs_id / name
@@ -55,7 +56,7 @@ class SmallArchive:
         self.store(product, path, data if measured else None)
         return product
 
-    def sparse(self, name: str, size: int, *, measured: bool = True, **columns: object) -> Product:
+    def sparse(self, name: str, size: int, *, measured: bool = True, **columns: Any) -> Product:
         """A product whose `size` bytes are all zero and take no room on disk."""
         product = self.listing(name, size, **columns)
         path = self.folder / name
@@ -76,7 +77,9 @@ class SmallArchive:
             sha256="" if data is None else hashlib.sha256(data).hexdigest(),
         )  # fmt: skip
 
-    def exclusive(self, name: str, data: bytes = b"SIMPLE", *, until: datetime = RELEASE, **columns: object) -> Product:
+    def exclusive(
+        self, name: str, data: bytes = b"SIMPLE", *, until: datetime = RELEASE, **columns: Any
+    ) -> Product:
         """A product with bytes that only a grant opens, until its release."""
         release = datetime_to_mjd(until)
         return self.file(name, data, dataRights="EXCLUSIVE_ACCESS", t_obs_release=release, **columns)

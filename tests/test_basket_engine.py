@@ -3,7 +3,7 @@
 import random
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -243,7 +243,11 @@ def expected_levels(model: Model, filters: Filters) -> dict[str, list[Line]]:
                 if file.exposure:
                     count(top, below, file)
                 count(below, f"{below}/{file.id}", file)
-    return {above: [(path, *amounts[path]) for path in paths] for above, paths in levels.items()}
+    return {above: [line(path, amounts[path]) for path in paths] for above, paths in levels.items()}
+
+
+def line(path: str, amounts: Sequence[int]) -> Line:
+    return path, amounts[0], amounts[1], amounts[2]
 
 
 def walk(basket: Basket, path: str, filters: Filters, limit: int) -> list[Line]:
@@ -330,7 +334,7 @@ class BasketMachine(RuleBasedStateMachine):
     def undo(self) -> None:
         undone = removal.undo(self.basket)
         self.model.put_back(self.model.removals.pop())
-        self.lawful = assert_lawful(self.basket)
+        assert_lawful(self.basket)
         assert removal.undo(self.basket, undone.pk).pk == undone.pk
 
     @precondition(lambda self: self.model.position)
@@ -344,7 +348,8 @@ class BasketMachine(RuleBasedStateMachine):
         draw = random.Random(seed)
         one = self.model.lists[draw.choice(self.model.order)]
         files = self.model.carried(one.observation.pk)
-        path, where = "", (None, None, None, None)
+        path = ""
+        where: tuple[int | None, str | None, str | None, int | None] = (None, None, None, None)
         mission = one.observation.obs_collection
         top = observation_path(mission, one.observation)
         if scope == "mission":

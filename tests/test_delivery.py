@@ -10,12 +10,16 @@ import time
 import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 
+from basket.chosen import selected_products
 from basket.models import Basket
 from portal.models import Grant, Product, Program
 from retrieval import accounting, plan
@@ -47,7 +51,7 @@ def cookie(alice: User) -> str:
     return signed_in(alice)
 
 
-def freeze(archive: SmallArchive, user: User, **options: bool) -> Retrieval:
+def freeze(archive: SmallArchive, user: User, **options: Any) -> Retrieval:
     basket = fill(Basket.objects.create(key=f"{user.username}-basket", owner=user), archive)
     return plan.freeze(basket, user, timezone.now(), key=basket.key, **options)
 
@@ -56,7 +60,9 @@ def url_of(retrieval: Retrieval) -> str:
     return f"/retrieval/{retrieval.pk}/download"
 
 
-def fetch(site: WebServer, retrieval: Retrieval, cookie: str, **headers: str) -> tuple[http.client.HTTPResponse, bytes]:
+def fetch(
+    site: WebServer, retrieval: Retrieval, cookie: str, **headers: str
+) -> tuple[http.client.HTTPResponse, bytes]:
     answer, opened = site.ask(url_of(retrieval), cookie, **headers)
     data = answer.read()
     opened.close()
@@ -172,7 +178,7 @@ def test_ranges_in_any_order_complete_together(
     length = retrieval.length or 0
     cuts = [0, 10, 120_000, 120_001, 300_000, length - 5, length]
     parts: dict[int, bytes] = {}
-    for start, stop in reversed(list(zip(cuts, cuts[1:], strict=False))):
+    for start, stop in reversed(list(pairwise(cuts))):
         answer, parts[start] = fetch(site, retrieval, cookie, Range=f"bytes={start}-{stop - 1}")
         assert answer.status == 206
         assert answer.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{length}"
@@ -261,7 +267,9 @@ def test_when_the_last_file_vanished_the_retrieval_ends_in_error(
     assert "None of the files can be delivered" in data.decode()
 
 
-def begin(site: WebServer, retrieval: Retrieval, cookie: str) -> tuple[http.client.HTTPResponse, http.client.HTTPConnection]:
+def begin(
+    site: WebServer, retrieval: Retrieval, cookie: str
+) -> tuple[http.client.HTTPResponse, http.client.HTTPConnection]:
     """Read the first megabytes and then pause: some more is under way, the rest is not read yet."""
     answer, opened = site.ask(url_of(retrieval), cookie)
     assert answer.status == 200
@@ -436,8 +444,6 @@ def test_a_download_that_waits_holds_no_database_connection(
 
 
 def connections_of_others() -> int:
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -482,8 +488,6 @@ def test_completed_files_leave_the_basket_once_and_only_then(
 
 
 def selected(basket: Basket) -> list[Product]:
-    from basket.chosen import selected_products
-
     return list(selected_products(basket))
 
 

@@ -29,6 +29,10 @@ def touch(path: Path) -> None:
     os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + 1))
 
 
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def size_of(segments: Sequence[Segment]) -> int:
     return sum(part.length if isinstance(part, FileRange) else len(part) for part in segments)
 
@@ -64,14 +68,14 @@ def test_a_reader_gives_headers_and_files_as_one_piece(tmp_path: Path) -> None:
 
 def test_a_reader_keeps_no_file_open_that_it_has_read(tmp_path: Path) -> None:
     reader = Reader(sources_of(tmp_path, b"first file"))
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_files()
     reader.read([FileRange(0, 0, 4)])
-    assert len(os.listdir("/proc/self/fd")) == before + 1
+    assert open_files() == before + 1
     reader.read([FileRange(0, 4, 6)])
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
     reader.read([FileRange(0, 0, 4)])
     reader.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
 
 
 def test_a_closed_reader_reads_no_more(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Reading what is not measured yet: by one worker at a time, in slices, past crashes, past files that kill."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -215,7 +214,9 @@ def test_a_file_that_kills_every_worker_is_set_aside_and_the_others_are_delivere
     assert retrieval.pending == 2
 
 
-def test_many_messages_at_once_read_every_file_once(archive: SmallArchive, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_messages_at_once_read_every_file_once(
+    archive: SmallArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
     retrieval = unmeasured(archive, 20)
     reads: list[str] = []
 
@@ -312,4 +313,3 @@ def test_the_tick_ends_transfers_that_nobody_sends(archive: SmallArchive) -> Non
     tasks.tick()
     law(retrieval)
     assert (retrieval.phase, retrieval.skipped) == (Phase.ERROR, 1)
-    assert os.path.exists(path_of(Product.objects.get()))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
@@ -36,7 +37,7 @@ def basket(db: None) -> Basket:
     return Basket.objects.create(key="stranger")
 
 
-def freeze(basket: Basket, user: User | AnonymousUser = NOBODY, now: datetime = NOW, **options: str) -> Retrieval:
+def freeze(basket: Basket, user: User | AnonymousUser = NOBODY, now: datetime = NOW, **options: Any) -> Retrieval:
     return plan.freeze(basket, user, now, key="stranger", **options)
 
 
@@ -303,7 +304,13 @@ def make(archive: SmallArchive, number: int, fate: str) -> None:
             path_of(product).write_bytes(b"OTHER SIZE")
 
 
-EXPECTED = {"exclusive": "denied", "restricted": "denied", "missing": "failed", "vanished": "failed", "resized": "failed"}
+EXPECTED = {
+    "exclusive": "denied",
+    "restricted": "denied",
+    "missing": "failed",
+    "vanished": "failed",
+    "resized": "failed",
+}
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Manifests: each file once, through the row that says most about it."""
 
 import threading
-from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -79,7 +79,7 @@ def test_the_observations_own_row_stands_for_a_file(db: None) -> None:
 def test_then_a_recommended_row_then_the_highest_level_then_the_first_name(db: None) -> None:
     catalogue = Catalogue()
     observation, file = catalogue.observation(), catalogue.product("a.fits")
-    rows: list[Mapping[str, object]] = [
+    rows: list[dict[str, Any]] = [
         {"exposure": "e4", "calib_level": None},
         {"exposure": "e3", "calib_level": 2},
         {"exposure": "e2", "calib_level": 3},

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,8 +68,12 @@ class WebServer:
 
     def open_files(self) -> set[str]:
         """Paths of all files that its processes have open."""
-        links = [link for pid in self.processes() for link in Path(f"/proc/{pid}/fd").iterdir()]
-        return {os.readlink(link) for link in links if link.is_symlink()}
+        found = set()
+        for pid in self.processes():
+            for link in Path(f"/proc/{pid}/fd").iterdir():
+                with suppress(FileNotFoundError):
+                    found.add(str(link.readlink()))
+        return found
 
 
 @contextmanager
@@ -79,7 +83,12 @@ def serving(folder: Path, **extra: str) -> Iterator[WebServer]:
     command = [sys.executable, "-m", "granian", *web_options("127.0.0.1", port), "portal.asgi:application"]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=CHECKOUT, env=environment() | extra, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            command,
+            cwd=CHECKOUT,
+            env=environment() | extra,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
         )
     server = WebServer(port, process, log)
     try:

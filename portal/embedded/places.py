@@ -71,7 +71,7 @@ def _make_data_folder(link: Path, account: Account | None) -> None:
 
 
 def left_by_earlier(home: Path) -> list[Path]:
-    """Data of root's homes that were at this path and are gone. They stay: an unmounted disk's home may come back."""
+    """Data of root's homes that were at this path and are gone. They stay: a disk may only be unmounted."""
     linked = (home / "servers").resolve()
     folders = [mark.parent for mark in SYSTEM_STATE.glob("home-*/home") if mark.read_text().strip() == str(home)]
     return [folder for folder in folders if folder != linked]

@@ -17,6 +17,8 @@ def find(table: str, key: Sequence[str], columns: Sequence[str], what: str, prob
 
     `what` is what the key identifies. A blank size says nothing, so it contradicts nothing.
     """
+    if not columns:
+        return
     with connection.chunked_cursor() as cursor:
         cursor.execute(_query(table, key, columns))
         for place, first, *values in cursor:
@@ -33,10 +35,10 @@ def _query(table: str, key: Sequence[str], columns: Sequence[str]) -> str:
     """One hash per row finds the few keys worth comparing, without sorting a million wide rows."""
     keys = listed(key)
     exact = f"hash_record_extended(ROW({listed(name for name in columns if name != 'size')}), 0)"
-    sizes = "OR min(size) <> max(size)" if "size" in columns else ""
+    sizes, known = ("OR min(size) <> max(size)", "size IS NULL,") if "size" in columns else ("", "")
     return f"""
         WITH torn AS (SELECT {keys} FROM {table} GROUP BY {keys} HAVING min({exact}) <> max({exact}) {sizes}),
         suspects AS (SELECT * FROM {table} JOIN torn USING ({keys})),
-        first AS (SELECT DISTINCT ON ({keys}) * FROM suspects ORDER BY {keys}, place)
+        first AS (SELECT DISTINCT ON ({keys}) * FROM suspects ORDER BY {keys}, {known} place)
         SELECT s.place, f.place, {listed(key, "s")}, {listed(columns, "s")}, {listed(columns, "f")}
         FROM suspects s JOIN first f USING ({keys}) WHERE s.place <> f.place ORDER BY s.place"""

@@ -28,6 +28,8 @@ units: Any = astropy.units
 
 SNIFFED = 1 << 16
 BOM = b"\xef\xbb\xbf"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+BINARY = (b"\x89HDF", b"PAR1", b"#ASDF", b"ARROW1")  # HDF5, Parquet, ASDF, Feather: astropy knows which
 AS_TEXT = {"*": [ascii_tables.convert_numpy(str)]}
 ECSV_DELIMITER = re.compile(rb"(?m)^# delimiter: ['\"]?(.)")
 
@@ -41,8 +43,10 @@ def open_table(path: Path) -> Source:
         return _read(lambda: _first_votable(path))
     if head.startswith(b"# %ECSV"):
         return _ecsv(path, head)
-    if b"\0" in head or head.startswith(b"PAR1"):
+    if head.startswith(BINARY):
         return _read(lambda: Table.read(str(path)))
+    if head.startswith(UTF_16):
+        raise Unreadable("it is UTF-16 text. Save it as UTF-8.")
     if head.lstrip().startswith((b"{", b"[")):
         raise Unreadable("it is JSON. Write the table as CSV, ECSV, VOTable or FITS.")
     return _text(path, head)

@@ -28,7 +28,7 @@ def forget_unlisted() -> int:
     )
     gone = sql.numbers(query)
     for start in range(0, len(gone), CHUNK):
-        Product.objects.filter(pk__in=gone[start : start + CHUNK]).delete()
+        Product.objects.filter(pk__in=list(gone[start : start + CHUNK])).delete()
     return len(gone)
 
 
@@ -39,6 +39,7 @@ def settle_folders() -> None:
     association pool and guide-star files are, or several observations, lies in the first of their folders in
     C order: so the choice depends neither on the order of rows nor on the order in which tables were loaded.
     """
+    sql.analyze("touched_file")
     sql.temporary(
         "settled_folder",
         """
@@ -83,6 +84,7 @@ def touch_files_of_changed_observations(archive: str) -> None:
 
 def settle_releases(archive: str) -> None:
     """Set t_obs_release of every touched file: the last release among the observations that list it or own it."""
+    sql.analyze("touched_file")
     sql.execute(
         """
         WITH settled AS (

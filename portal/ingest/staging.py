@@ -12,7 +12,7 @@ from django.db import connection
 
 from portal.ingest.columns import Column
 from portal.ingest.opening import open_table
-from portal.ingest.problems import Problems
+from portal.ingest.problems import Problems, shown
 from portal.ingest.report import Progress
 from portal.ingest.source import Chunk, Source, Unreadable
 from portal.ingest.values import BadValue, plain
@@ -105,7 +105,7 @@ class Staging:
         self._matched = match(self._source.names, self._known, self.problems)
         self.columns = [column for _, column in self._matched]
         used = {name for name, _ in self._matched}
-        self.ignored = [name for name in self._source.names if name and name not in used]
+        self.ignored = [shown(name) for name in self._source.names if name and name not in used]
 
     def _create(self) -> None:
         columns = ", ".join(f'"{column.name}" {column.sql}' for column in self.columns)
@@ -156,7 +156,7 @@ def match(names: Sequence[str], known: Sequence[Column], problems: Problems) -> 
     have = {column.name for _, column in matched}
     missing = [column.name for column in known if (column.required or column.wanted) and column.name not in have]
     if missing and not problems.count:
-        there = ", ".join(filter(None, names[:MOST_NAMES])) + (", …" if len(names) > MOST_NAMES else "")
+        there = ", ".join(map(shown, filter(None, names[:MOST_NAMES]))) + (", …" if len(names) > MOST_NAMES else "")
         columns, is_missing = ("columns", "are missing") if len(missing) > 1 else ("column", "is missing")
         problems.add(
             0, "", "", f"the {columns} {', '.join(missing)} {is_missing}. The table has: {there or 'none'}."
