@@ -4,6 +4,7 @@ There is no second code path for htmx: it takes the region it wants out of the s
 """
 
 from dataclasses import replace
+from urllib.parse import parse_qsl
 
 from django.conf import settings
 from django.contrib import messages
@@ -31,9 +32,12 @@ FEW = 3
 @require_safe
 @never_cache
 def show(request: HttpRequest) -> HttpResponse:
-    """The page. An address that is not in its one form is led to it: equal states have equal addresses."""
+    """The page. An address that is not in its one form is led to it: equal states have equal addresses.
+
+    What is compared is what the addresses say, not how they escape it: some clients escape a redirect anew.
+    """
     state = _remembered(request)
-    if request.META.get("QUERY_STRING", "") != state.query():
+    if _pairs(request.META.get("QUERY_STRING", "")) != _pairs(state.query()):
         return HttpResponseRedirect(_address(state))
     context = panels.panels(_basket(request), state, request.user, timezone.now(), settings.STREAM_LIMIT_BYTES)
     for sentence in panels.unknown_values(state, context["facets"]):
@@ -100,7 +104,7 @@ def undo(request: HttpRequest) -> HttpResponse:
 
 
 def _basket(request: HttpRequest) -> Basket:
-    basket: Basket = request.basket
+    basket: Basket = request.basket  # type: ignore[attr-defined]  # set by basket.middleware
     return basket
 
 
@@ -123,6 +127,10 @@ def _remembered(request: HttpRequest) -> PageState:
     if state.filters.mrp != kept:
         request.session["mrp"] = state.filters.mrp
     return replace(state, mrp_default=state.filters.mrp)
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    return parse_qsl(query, keep_blank_values=True)
 
 
 def _address(state: PageState) -> str:

@@ -110,12 +110,13 @@ document.addEventListener("keydown", (event) => {
 });
 
 // Answers that must not be painted: errors, pages without the region, and states that were left meanwhile
+const same = (one, other) => String(new URLSearchParams(one)) === String(new URLSearchParams(other));
 document.addEventListener("htmx:before:swap", (event) => {
   const { ctx, tasks } = event.detail;
   const answer = ctx.response?.raw;
   if (!answer || !ctx.select) return;
   const painted = tasks.find((task) => task.type === "main")?.fragment.childElementCount;
-  const left = ctx.request.method === "POST" && new URL(answer.url).search !== location.search;
+  const left = ctx.request.method === "POST" && !same(new URL(answer.url).search, location.search);
   if (answer.ok && painted && !left) return;
   event.preventDefault();
   if (answer.ok && left) return htmx.ajax("GET", location.href, { source: "#basket", push: "false" });
@@ -129,10 +130,19 @@ document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
 });
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   // A box that was clicked keeps its own tick through a morph; after anything but a filter the page's tick counts
+  if (ctx.swap === "outerSync") fold();
   if (!ctx.sourceElement.matches("form")) for (const box of all(".choice input")) box.checked = box.defaultChecked;
   // A control that was switched off by its own click loses the focus a moment later
   setTimeout(() => { if (document.activeElement === document.body) document.getElementById("main").focus({ preventScroll: true }); }, 50);
 });
+
+// Beside each other the panels are always open; under each other filters wait to be asked for
+const wide = matchMedia("(min-width: 900px) and (min-height: 480px)");
+function fold() {
+  for (const one of all(".panel-fold")) one.open = wide.matches || one.id.startsWith("about-");
+}
+wide.addEventListener("change", fold);
+fold();
 
 addEventListener("pageshow", (event) => {
   if (event.persisted && document.getElementById("basket")) location.reload();

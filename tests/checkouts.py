@@ -23,7 +23,7 @@ NOT_SOURCES = shutil.ignore_patterns(".git", ".venv*", "__pycache__", ".*_cache"
 # How this machine reaches its package index; nothing else of our environment is a newcomer's.
 NETWORK = ("PIP_", "UV_", "SSL_CERT", "REQUESTS_CA", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
 PATIENCE = 120.0
-CLOSE = 0o700
+CLOSED = 0o700
 
 
 @dataclass
@@ -34,6 +34,7 @@ class Site:
     python: str
     account: Account | None = None
     extra: dict[str, str] = field(default_factory=dict)
+    script: tuple[str, ...] = ()
 
     @property
     def checkout(self) -> Path:
@@ -52,7 +53,7 @@ class Site:
     def start(self, *words: str) -> "subprocess.Popen[str]":
         """Start manage.py; its two outputs together."""
         return subprocess.Popen(
-            [self.python, "manage.py", *words],
+            [self.python, *self.script, *words],
             cwd=self.checkout,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -76,19 +77,28 @@ class Site:
 
 
 @contextmanager
-def new_site(python: str = sys.executable, account: Account | None = None) -> Iterator[Site]:
-    """A copy of the sources as they are now, removed at the end with all that it kept."""
+def closed_folder(python: str, account: Account | None = None, script: tuple[str, ...] = ()) -> Iterator[Site]:
+    """An empty place that only its owner may enter, removed at the end with all that was kept for it elsewhere."""
     folder = Path(tempfile.mkdtemp(prefix="skybasket-newcomer-")).resolve()
-    site = Site(folder, python, account)
+    site = Site(folder, python, account, script=script)
+    site.checkout.mkdir()
+    folder.chmod(CLOSED)
+    hand_over(account, folder, site.checkout)
     try:
-        shutil.copytree(CHECKOUT, site.checkout, ignore=NOT_SOURCES, symlinks=True)
-        hand_over(account, folder, *folder.rglob("*"))
-        folder.chmod(CLOSE)
         yield site
     finally:
         if (site.home / "servers").is_symlink():
             shutil.rmtree((site.home / "servers").resolve())
         shutil.rmtree(folder)
+
+
+@contextmanager
+def new_site(python: str = sys.executable, account: Account | None = None) -> Iterator[Site]:
+    """A copy of the sources as they are now."""
+    with closed_folder(python, account, script=("manage.py",)) as site:
+        shutil.copytree(CHECKOUT, site.checkout, ignore=NOT_SOURCES, dirs_exist_ok=True)
+        hand_over(account, *site.checkout.rglob("*"))
+        yield site
 
 
 @contextmanager

@@ -133,4 +133,4 @@ def _columns(model: type[Any]) -> list[str]:
 
 
 def _values(model: type[Any], without: set[str]) -> Iterable[tuple[Any, ...]]:
-    return model._default_manager.values_list(*[name for name in _columns(model) if name not in without])
+    return list(model._default_manager.values_list(*[name for name in _columns(model) if name not in without]))

@@ -17,6 +17,12 @@ pytestmark = pytest.mark.django_db
 JSON = "application/json"
 
 
+def get(client: Client, address: str, /, **query: Any) -> dict[str, Any]:
+    """The JSON that an address of the API answers with."""
+    body: dict[str, Any] = client.get(f"/api/v1/{address}", query).json()
+    return body
+
+
 def load(shared: Path, name: str) -> list[dict[str, str]]:
     """Load one of the recorded product tables; its rows, as an independent reader sees them."""
     path = shared / "data" / name
@@ -33,17 +39,17 @@ def add(client: Client, *obsids: str) -> dict[str, Any]:
     return result
 
 
-def facet(client: Client, name: str, **filters: object) -> dict[str, tuple[int, int]]:
-    found = client.get("/api/v1/basket/facets/", filters).json()["facets"]
+def facet(client: Client, name: str, **filters: Any) -> dict[str, tuple[int, int]]:
+    found = get(client, "basket/facets/", **filters)["facets"]
     values = next(facet["values"] for facet in found if facet["name"] == name)
     return {value["value"]: (value["shown"], value["total"]) for value in values}
 
 
-def walk(client: Client, path: str = "", **filters: object) -> Iterator[dict[str, Any]]:
+def walk(client: Client, path: str = "", **filters: Any) -> Iterator[dict[str, Any]]:
     """Every node of the tree, page by page."""
     cursor = ""
     while cursor is not None:
-        level = client.get("/api/v1/basket/tree/", {**filters, "path": path, "cursor": cursor, "limit": 7}).json()
+        level = get(client, "basket/tree/", **filters, path=path, cursor=cursor, limit=7)
         assert len(level["nodes"]) <= 7
         for node in level["nodes"]:
             yield node
@@ -52,7 +58,7 @@ def walk(client: Client, path: str = "", **filters: object) -> Iterator[dict[str
         cursor = level["next"]
 
 
-def select(client: Client, path: str = "", action: str = "select", **filters: object) -> dict[str, Any]:
+def select(client: Client, path: str = "", action: str = "select", **filters: Any) -> dict[str, Any]:
     body = {"action": action, "path": path, "filters": filters}
     answer = client.post("/api/v1/basket/selection/", body, content_type=JSON)
     assert answer.status_code == 200, answer.content
@@ -78,7 +84,7 @@ def test_the_seed_basket_shows_exactly_the_portals_numbers(client: Client, share
     assert totals == {"fits": 358, "jpg": 40, "json": 4, "csv": 2, "ecsv": 3}
     totals = {value: total for value, (_, total) in facet(client, "group").items()}
     assert [totals[name] for name in ("GS-ACQ1", "GS-ID", "I2D", "UNCAL", "CAL")] == [54, 30, 20, 16, 16]
-    science = client.get("/api/v1/basket/", {"mrp": 0, "category": "SCIENCE"}).json()
+    science = get(client, "basket/", mrp=0, category="SCIENCE")
     assert science["displayed"]["files"] == 55
 
 
@@ -89,7 +95,7 @@ def test_every_count_equals_one_made_from_the_table(client: Client, shared: Path
     files = {row["dataURI"]: row for row in rows}
     assert (len(rows), len(files)) == (718, 323)
     assert added == {"added": 2, "already": 0, "not_found": [], "files": 323, "rows": 718, "duplicates": 395}
-    body = client.get("/api/v1/basket/", {"mrp": 0}).json()
+    body = get(client, "basket/", mrp=0)
     assert (body["files"], body["rows"], body["duplicates"]) == (323, 718, 395)
     assert body["bytes"] == sum(int(row["size"]) for row in files.values())
     for name, column in [("category", "productType"), ("group", "productSubGroupDescription")]:
@@ -118,7 +124,7 @@ def test_a_selection_under_a_filter_changes_only_files_that_pass_it(client: Clie
     add(client, *SEED)
     assert select(client, mrp=0, category=["SCIENCE"])["selected"]["files"] == 55
     assert select(client, "JWST", "deselect", mrp=0, ext="ecsv")["selected"]["files"] == 52
-    whole = client.get("/api/v1/basket/", {"mrp": 0, "category": "PREVIEW"}).json()
+    whole = get(client, "basket/", mrp=0, category="PREVIEW")
     assert whole["selected"]["files"] == 52
     assert whole["displayed"]["files"] == 40
 
@@ -126,8 +132,8 @@ def test_a_selection_under_a_filter_changes_only_files_that_pass_it(client: Clie
 def test_blank_is_a_value_and_an_unknown_value_matches_nothing(client: Client, shared: Path) -> None:
     load(shared, "seed/seed_basket_407.csv")
     add(client, *SEED)
-    assert client.get("/api/v1/basket/", {"mrp": 0, "type": ""}).json()["displayed"]["files"] == 150
-    assert client.get("/api/v1/basket/", {"mrp": 0, "type": "banana"}).json()["displayed"]["files"] == 0
+    assert get(client, "basket/", mrp=0, type="")["displayed"]["files"] == 150
+    assert get(client, "basket/", mrp=0, type="banana")["displayed"]["files"] == 0
 
 
 def test_what_was_added_before_is_told_and_what_does_not_exist_too(client: Client) -> None:

@@ -12,7 +12,14 @@ from django.db import connection, transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from basket import chosen, facets, filling, removal, selection, tree
 from basket.facets import Numbers
@@ -161,17 +168,28 @@ class Model:
                 self.carrier.setdefault(file, observation)
             self.bequeath(freed)
 
-    def select(self, observation: int | None, mission: str | None, exposure: str | None, file_id: int | None,
-               filters: Filters, *, value: bool) -> None:  # fmt: skip
+    def select(self, scope: "Scope", filters: Filters, *, value: bool) -> None:
         for carrier, file in self.files():
-            scope = (
-                observation in {None, carrier}
-                and mission in {None, self.lists[carrier].observation.obs_collection}
-                and exposure in {None, file.exposure}
-                and file_id in {None, file.id}
-            )
-            if scope and passes(file, filters):
+            if scope.holds(self.lists[carrier].observation, file) and passes(file, filters):
                 self.selected = self.selected | {file.id} if value else self.selected - {file.id}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which files a node stands for; None says any."""
+
+    observation: int | None = None
+    mission: str | None = None
+    exposure: str | None = None
+    file: int | None = None
+
+    def holds(self, observation: Observation, file: File) -> bool:
+        return (
+            self.observation in {None, observation.pk}
+            and self.mission in {None, observation.obs_collection}
+            and self.exposure in {None, file.exposure}
+            and self.file in {None, file.id}
+        )
 
 
 def assert_numbers(found: Numbers, model: Model, filters: Filters) -> None:
@@ -283,12 +301,16 @@ class BasketMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             for path, lines in expected_levels(self.model, EVERYTHING).items():
-                assert sorted(walk(self.basket, path, EVERYTHING, 3)) == sorted(lines)
+                assert sorted(walk(self.basket, path, EVERYTHING, 9)) == sorted(lines)
         finally:
             transaction.savepoint_rollback(self.savepoint)
 
     def pks(self, numbers: Iterable[int]) -> list[int]:
         return [self.observations[number % len(self.observations)].pk for number in numbers]
+
+    @initialize(numbers=st.lists(st.integers(0, 30), min_size=3, max_size=8))
+    def begin(self, numbers: list[int]) -> None:
+        self.add(numbers)
 
     @rule(numbers=st.lists(st.integers(0, 30), min_size=1, max_size=4))
     def add(self, numbers: list[int]) -> None:
@@ -338,36 +360,33 @@ class BasketMachine(RuleBasedStateMachine):
         assert removal.undo(self.basket, undone.pk).pk == undone.pk
 
     @precondition(lambda self: self.model.position)
-    @rule(
-        filters=FILTERS,
-        value=st.booleans(),
-        seed=st.integers(0, 10**6),
-        scope=st.sampled_from(["basket", "mission", "observation", "exposure", "file"]),
-    )
-    def select(self, filters: Filters, value: bool, seed: int, scope: str) -> None:
+    @rule(filters=FILTERS, value=st.booleans(), name=st.sampled_from(["", "JWST", "HST", "TESS"]))
+    def select_in_bulk(self, filters: Filters, value: bool, name: str) -> None:
+        missions = {self.model.lists[one].observation.obs_collection for one in self.model.order}
+        mission = name if name in missions else ""
+        self.select(mission, Scope(mission=mission or None), filters, value=value)
+
+    @precondition(lambda self: self.model.position)
+    @rule(filters=FILTERS, value=st.booleans(), seed=st.integers(0, 10**6), narrow=st.integers(0, 2))
+    def select_a_node(self, filters: Filters, value: bool, seed: int, narrow: int) -> None:
+        """An observation, one of its exposures, or one of its files."""
         draw = random.Random(seed)
         one = self.model.lists[draw.choice(self.model.order)]
+        path, scope = observation_path(one.observation.obs_collection, one.observation), Scope(one.observation.pk)
         files = self.model.carried(one.observation.pk)
-        path = ""
-        where: tuple[int | None, str | None, str | None, int | None] = (None, None, None, None)
-        mission = one.observation.obs_collection
-        top = observation_path(mission, one.observation)
-        if scope == "mission":
-            path, where = encode(mission), (None, mission, None, None)
-        elif scope == "observation" or (scope in {"exposure", "file"} and not files):
-            path, where = top, (one.observation.pk, None, None, None)
-        elif scope == "exposure":
-            below = draw.choice([file.exposure for file in files])
-            path = f"{top}/{encode(below)}" if below else top
-            where = (one.observation.pk, None, below or None, None)
-        elif scope == "file":
+        if files and narrow:
             file = draw.choice(files)
-            path = f"{top}/{encode(file.exposure)}/{file.id}" if file.exposure else f"{top}/{file.id}"
-            where = (one.observation.pk, None, None, file.id)
+            path = f"{path}/{encode(file.exposure)}" if file.exposure else path
+            scope = Scope(one.observation.pk, exposure=file.exposure or None)
+            if narrow == 2:
+                path, scope = f"{path}/{file.id}", Scope(one.observation.pk, file=file.id)
+        self.select(path, scope, filters, value=value)
+
+    def select(self, path: str, scope: "Scope", filters: Filters, *, value: bool) -> None:
         hidden = {file.id for _, file in self.model.files() if not passes(file, filters)}
         before = hidden & self.model.selected
         selection.select(self.basket, path, filters, value)
-        self.model.select(*where, filters, value=value)
+        self.model.select(scope, filters, value=value)
         after = {int(pk) for ids in chosen.selected_ids(self.basket) for pk in ids}
         assert after & hidden == before, "a selection under a filter leaves hidden files alone"
 
@@ -379,7 +398,7 @@ class BasketMachine(RuleBasedStateMachine):
         filling.add_observations(stranger, pks)
         model.add(pks)
         selection.select(stranger, "", filters, value=True)
-        model.select(None, None, None, None, filters, value=True)
+        model.select(Scope(), filters, value=True)
         if drop == 0:
             removal.remove_selected(stranger)
             model.take_out(set(model.selected))
@@ -428,7 +447,7 @@ class BasketMachine(RuleBasedStateMachine):
         levels = expected_levels(self.model, self.filters)
         assert sorted(walk(self.basket, "", self.filters, 2)) == sorted(levels[""])
         for path in [path for path in levels if path and path.count("/") < 2][:4]:
-            assert walk(self.basket, path, self.filters, 2) == levels[path]
+            assert walk(self.basket, path, self.filters, 6) == levels[path]
         ids = [int(pk) for portion in chosen.selected_ids(self.basket) for pk in portion]
         assert ids == [file.id for _, file in self.model.files() if file.id in self.model.selected]
 

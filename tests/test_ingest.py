@@ -1,9 +1,13 @@
 """Loading tables: what stands in the catalogue afterwards, whatever the order, and a second time."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.models import Sum
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +24,7 @@ from tests.mast_tables import (
     observation,
     own,
     product,
+    refused_product,
     version,
     write,
 )
@@ -51,7 +56,7 @@ def test_the_718_real_rows_are_323_files(shared: Path) -> None:
 
 def test_the_real_rows_a_second_time_change_nothing(shared: Path) -> None:
     folder = shared / "data" / "jwst"
-    tables = {
+    tables: dict[str, Any] = {
         "observations": folder / "jw05224_nirspec_msa_observations.csv",
         "products": folder / "jw05224_nirspec_msa_products_full.csv",
     }
@@ -77,7 +82,7 @@ def test_the_seed_basket_loads_with_its_totals(shared: Path) -> None:
     assert Product.objects.filter(productType="AUXILIARY").count() == 306
     assert Membership.objects.filter(dataproduct_type="").count() == 150
     assert Membership.objects.filter(productGroupDescription=MRP).count() == 7
-    assert sum(Product.objects.values_list("size", flat=True)) == 7_141_156_116
+    assert Product.objects.aggregate(bytes=Sum("size")) == {"bytes": 7_141_156_116}
 
 
 def test_a_file_listed_twice_is_stored_once_and_its_rows_apart(tmp_path: Path) -> None:
@@ -108,7 +113,24 @@ def test_known_words_are_kept_in_the_spelling_of_mast(tmp_path: Path) -> None:
 def test_a_masked_value_is_blank(tmp_path: Path, blank: str) -> None:
     load_products(tmp_path, product(size=blank, description=blank, calib_level=blank, dataproduct_type=blank))
     row = Membership.objects.get()
-    assert (row.product.size, row.product.description, row.calib_level, row.dataproduct_type) == (None, "", None, "")
+    assert (row.product.size, row.product.description, row.calib_level, row.dataproduct_type) == (
+        None,
+        "",
+        None,
+        "",
+    )
+
+
+def test_a_number_that_is_nan_is_blank(tmp_path: Path) -> None:
+    load_products(tmp_path, product(size="nan", calib_level="NaN", parent_obsid="nan"))
+    load_observations(tmp_path, observation(t_min="nan", sequence_number="nan", objID="nan"))
+    row = Membership.objects.get()
+    assert (row.product.size, row.calib_level, row.observation.obsid) == (None, None, "101")
+    assert Observation.objects.values_list("t_min", "sequence_number", "objID").get(obsid="900") == (
+        None,
+        None,
+        "",
+    )
 
 
 def test_numbers_may_be_written_as_floats(tmp_path: Path) -> None:
@@ -257,7 +279,9 @@ def test_the_folder_is_that_of_the_only_observation_that_owns_the_file(tmp_path:
 
 
 def test_the_folder_of_a_file_of_many_exposures_is_the_first_in_c_order(tmp_path: Path) -> None:
-    load_products(tmp_path, product(obs_id="b"), product(obs_id="a", obsID="102"), product(obs_id="B", obsID="103"))
+    load_products(
+        tmp_path, product(obs_id="b"), product(obs_id="a", obsID="102"), product(obs_id="B", obsID="103")
+    )
     assert Product.objects.get().obs_id == "B"
 
 
@@ -310,6 +334,42 @@ def test_an_archive_of_another_name_is_left_alone(tmp_path: Path) -> None:
     assert dict(Product.objects.values_list("archive", "size")) == {"local": 2880, "mast": 1}
 
 
+def test_a_table_without_rows_changes_nothing(tmp_path: Path) -> None:
+    load_products(tmp_path, product())
+    before = catalogue()
+    columns = list(product())
+    report = load_tables(
+        observations=write(tmp_path / "o.csv", [], list(observation())),
+        products=write(tmp_path / "p.csv", [], columns),
+    )
+    assert (report.rows, catalogue()) == (0, before)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refusal_and_two_loads_one_after_the_other_in_transactions_of_their_own(tmp_path: Path) -> None:
+    load_products(tmp_path, product())
+    assert "is not a number" in refused_product(tmp_path, own(), product(size="x"))[0]
+    load_products(tmp_path, product(), own())
+    assert (Product.objects.count(), version()) == (2, 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_people_who_load_at_the_same_time_wait_for_each_other(tmp_path: Path) -> None:
+    def load(obsid: str) -> None:
+        folder = tmp_path / obsid
+        folder.mkdir()
+        rows = [product(f"{n}.fits", parent_obsid=obsid, proposal_id="7") for n in range(300)]
+        try:
+            load_products(folder, *rows)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as people:
+        list(people.map(load, ["900", "901"]))
+    assert (Product.objects.count(), Membership.objects.count()) == (300, 600)
+    assert (version("900"), version("901")) == (1, 1)
+
+
 def test_progress_is_told_for_every_stage(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     load_products(tmp_path, product(), progress=lambda *step: told.append(step))
@@ -327,7 +387,11 @@ ROWS = [
     own("both.fits", obsID="901", parent_obsid="901", obs_id="jw01_t002"),
     own("last.fits", obsID="901", parent_obsid="901", obs_id="jw01_t002", obs_collection="HLA"),
 ]
-LOOKS = [observation(), observation("901", obs_id="jw01_t002", t_obs_release=60400), observation("102", t_obs_release=60500)]
+LOOKS = [
+    observation(),
+    observation("901", obs_id="jw01_t002", t_obs_release=60400),
+    observation("102", t_obs_release=60500),
+]
 
 
 @SLOW

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import astropy.io.fits
 import astropy.table
 import numpy as np
 import pytest
 from astropy import units
-from astropy.io import fits
 
 from portal.ingest import Report, TableRefused, load_tables
 from portal.models import Membership, Observation, Product, Program
@@ -22,18 +22,21 @@ pytestmark = pytest.mark.django_db
 # astropy's tables carry no types
 Table: Any = astropy.table.Table
 MaskedColumn: Any = astropy.table.MaskedColumn
+fits: Any = astropy.io.fits
 
 PRODUCTS = [
-    product(description="two, with a \"quote\" and a comma", productGroupDescription="Minimum Recommended Products"),
+    product(description='two, with a "quote" and a comma', productGroupDescription="Minimum Recommended Products"),
     product(obsID="102", obs_id="jw01_nrs1", prvversion="1.10", proposal_id="00625"),
     own(size=3_000_000_000, description="  spaces  "),
     own("unknown.csv", size="", calib_level="", productType="INFO"),
 ]
 PRODUCTS[1] |= {"dataURI": "mast:JWST/product/b.fits", "productFilename": "b.fits"}
 OBSERVATIONS = [
-    observation(t_exptime=12.5, em_min=600.0, em_max=5300.0, mtFlag=True, objID=165643579, sequence_number=""),
+    observation(t_exptime=12.5, em_min=600.0, em_max=5300.0, mtFlag=True, objID=165643579),
     observation("901", s_region="", s_ra="", s_dec="", t_min="", dataRights="", calib_level=-1, mtFlag=False),
-    observation("902", obs_title="A title, with a comma", sequence_number=12, t_obs_release=60964.55531238, mtFlag=""),
+    observation(
+        "902", obs_title="A title, with a comma", sequence_number=12, t_obs_release=60964.55531238, mtFlag=True
+    ),
 ]
 WHOLE = {"size", "calib_level", "sequence_number"}
 REAL = {"s_ra", "s_dec", "t_min", "t_max", "t_exptime", "em_min", "em_max", "t_obs_release", "srcDen"}
@@ -47,7 +50,9 @@ def typed(rows: list[Row]) -> Any:
         values = [row[name] for row in rows]
         blank = [value == "" for value in values]
         kind = int if name in WHOLE | IDS else float if name in REAL else bool if name == "mtFlag" else str
-        table[name] = MaskedColumn([kind(0 if b else v) for v, b in zip(values, blank, strict=True)], mask=blank)
+        table[name] = MaskedColumn(
+            [kind() if b else kind(v) for v, b in zip(values, blank, strict=True)], mask=blank
+        )
     return table
 
 
@@ -97,7 +102,8 @@ FORMATS = {
     "semicolons": written(".txt", format="ascii.csv", delimiter=";"),
     "bars": written(".txt", format="ascii.csv", delimiter="|"),
     "spaces": written(".txt", format="ascii.basic"),
-    "fixed width": written(".txt", format="ascii.fixed_width"),
+    "two-line fixed width": written(".txt", format="ascii.fixed_width_two_line"),
+    "ipac": written(".tbl", format="ascii.ipac", DBMS=False),
     "csv.gz": packed(".csv.gz", gzip.compress, format="ascii.csv"),
     "csv.bz2": packed(".csv.bz2", bz2.compress, format="ascii.csv"),
     "csv.xz": packed(".csv.xz", lzma.compress, format="ascii.csv"),
@@ -105,11 +111,6 @@ FORMATS = {
     "fits.gz": packed(".fits.gz", gzip.compress, format="fits"),
     "votable.gz": packed(".xml.gz", gzip.compress, format="votable"),
 }
-
-
-@pytest.fixture(scope="module")
-def expected() -> list[object]:
-    return []
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -125,7 +126,7 @@ def test_every_format_gives_the_same_catalogue(tmp_path: Path, form: str) -> Non
 def test_the_portals_export_loads_with_its_comments_and_byte_order_mark(tmp_path: Path) -> None:
     path = write(tmp_path / "export.csv", [product(), own()])
     padding = "," * (len(product()) - 1)
-    notes = f"#The following lines beginning with # are comments.{padding}\n\"#labels, in quotes\"\n#@string,int\n"
+    notes = f'#The following lines beginning with # are comments.{padding}\n"#labels, in quotes"\n#@string,int\n'
     path.write_text("\ufeff" + notes + path.read_text() + padding + "\n")
     report = load_tables(products=path)
     assert (report.rows, Product.objects.count()) == (2, 2)
@@ -165,7 +166,7 @@ def test_sizes_may_come_as_floats(tmp_path: Path) -> None:
     table["size"] = np.array([2880.0, 3e9])
     table.write(tmp_path / "p.fits")
     load_tables(products=tmp_path / "p.fits")
-    assert sorted(Product.objects.values_list("size", flat=True)) == [2880, 3_000_000_000]
+    assert set(Product.objects.values_list("size", flat=True)) == {2880, 3_000_000_000}
 
 
 def test_other_units_are_converted(tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ def test_other_units_are_converted(tmp_path: Path) -> None:
     table.write(tmp_path / "o.ecsv")
     load_tables(observations=tmp_path / "o.ecsv")
     found = Observation.objects.get()
-    assert (found.em_min, found.em_max, found.s_ra) == (pytest.approx(600), pytest.approx(5300), 283.396)
+    assert [found.em_min, found.em_max, found.s_ra] == pytest.approx([600, 5300, 283.396])
 
 
 def test_units_that_cannot_be_converted_are_refused(tmp_path: Path) -> None:
@@ -193,6 +194,14 @@ def test_columns_of_arrays_are_refused(tmp_path: Path) -> None:
     table.write(tmp_path / "p.fits")
     [problem] = refusal(products=tmp_path / "p.fits")
     assert "size holds" in problem
+
+
+def test_cells_that_hold_arrays_are_refused(tmp_path: Path) -> None:
+    table = Table(rows=[product(), own()])
+    table["filters"] = np.array([[1, 2], [3]], dtype=object)
+    table.write(tmp_path / "p.ecsv")
+    [problem] = refusal(products=tmp_path / "p.ecsv")
+    assert problem == "p.ecsv: filters holds arrays. Write one number or text in each cell."
 
 
 def test_a_fits_file_that_lost_its_end_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -128,7 +129,7 @@ def test_named_servers_are_used_and_none_is_started(site: Site) -> None:
         "DATABASE_URL": os.environ["DATABASE_URL"].rpartition("/")[0] + "/named_by_the_operator",
         "REDIS_URL": os.environ["REDIS_URL"].rpartition("/")[0] + "/9",
     }
-    operated = Site(site.folder, site.python, site.account, site.extra | given)
+    operated = replace(site, extra=site.extra | given)
     status, said = operated.do("run")
     assert status == 1
     assert "SECRET_KEY is not set. For example: SECRET_KEY=" in said

@@ -59,8 +59,13 @@ def _ordered(columns: list[Column], order: tuple[str, ...]) -> tuple[Column, ...
 RIGHTS: Final = Column("dataRights", values.one_of(values.DATA_RIGHTS))
 KIND: Final = Column("dataproduct_type", values.one_of(values.DATAPRODUCT_TYPES))
 LEVEL: Final = Column("calib_level", values.calibration_level, "smallint")
-RA: Final = _number("s_ra", 0, 360, "degrees between 0 and 360", "deg")
-DEC: Final = _number("s_dec", -90, 90, "degrees between -90 and 90", "deg")
+# A coordinate that is not a number is a mistake, not a blank
+RA: Final = Column(
+    "s_ra", values.between(0, 360, "degrees between 0 and 360", values.plain), "double precision", unit="deg"
+)
+DEC: Final = Column(
+    "s_dec", values.between(-90, 90, "degrees between -90 and 90", values.plain), "double precision", unit="deg"
+)
 
 OBSERVATIONS: Final = _ordered(
     [

@@ -6,7 +6,7 @@ row known, and a table of any length read in little memory.
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,9 @@ def _plain(values: Any, name: str, unit: str, complain: Complaint) -> Any:
     if getattr(values, "ndim", 1) != 1 or not hasattr(values, "tolist") or values.dtype.kind not in "biufSUO":
         complain(0, f"{name} holds {type(values).__name__} cells. Write one number or text in each.")
         return None
+    if values.dtype.kind == "O" and not all(isinstance(cell, Hashable) for cell in values.tolist()):
+        complain(0, f"{name} holds arrays. Write one number or text in each cell.")
+        return None
     if not unit or getattr(values, "unit", None) in {None, units.Unit(unit)}:
         return values
     try:
@@ -141,4 +144,7 @@ def _text(path: Path, head: bytes) -> Source:
     drawn = head.lstrip().startswith((b"|", b"\\"))  # IPAC and fixed-width tables
     if delimiter and not drawn and ("obs_id" in names or b"obs_id" not in head.lower()):
         return DelimitedText(path, delimiter)
-    return _read(lambda: ascii_tables.read(str(path), fast_reader=False, converters=AS_TEXT))
+    try:
+        return _read(lambda: ascii_tables.read(str(path), fast_reader=False, converters=AS_TEXT))
+    except Unreadable:  # forms that declare their types, such as IPAC's, take no converters
+        return _read(lambda: ascii_tables.read(str(path)))

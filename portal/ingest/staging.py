@@ -156,7 +156,9 @@ def match(names: Sequence[str], known: Sequence[Column], problems: Problems) -> 
     have = {column.name for _, column in matched}
     missing = [column.name for column in known if (column.required or column.wanted) and column.name not in have]
     if missing and not problems.count:
-        there = ", ".join(map(shown, filter(None, names[:MOST_NAMES]))) + (", …" if len(names) > MOST_NAMES else "")
+        there = ", ".join(map(shown, filter(None, names[:MOST_NAMES]))) + (
+            ", …" if len(names) > MOST_NAMES else ""
+        )
         columns, is_missing = ("columns", "are missing") if len(missing) > 1 else ("column", "is missing")
         problems.add(
             0, "", "", f"the {columns} {', '.join(missing)} {is_missing}. The table has: {there or 'none'}."

@@ -65,6 +65,12 @@ def plain(cell: Cell) -> str:
     return "" if text.lower() in BLANKS else text
 
 
+def measured(cell: Cell) -> str:
+    """The same for a number or what is written as one: NaN is a number's way of being blank."""
+    text = plain(cell)
+    return "" if text.lower() == "nan" else text
+
+
 def free_text(longest: int | None) -> Cleaner:
     """Prose such as a title: line ends become spaces, other control characters are refused."""
 
@@ -90,7 +96,7 @@ def identifier(longest: int | None) -> Cleaner:
     """An obsid: digits in MAST, letters and . _ : ~ - besides elsewhere. 254258482.0 is 254258482."""
 
     def clean(cell: Cell) -> str:
-        text = _without_fraction(plain(cell))
+        text = _without_fraction(measured(cell))
         if _ROUNDED.fullmatch(text):
             raise BadValue(_DROPPED)
         if text and not _IDENTIFIER.fullmatch(text):
@@ -103,7 +109,7 @@ def identifier(longest: int | None) -> Cleaner:
 def numbered(longest: int | None) -> Cleaner:
     """A proposal: a number in most missions, letters in some (EGCJC). 5224.0 is 5224."""
     check = name(longest)
-    return lambda cell: check(_without_fraction(plain(cell)))
+    return lambda cell: check(_without_fraction(measured(cell)))
 
 
 def folder(longest: int | None) -> Cleaner:
@@ -175,7 +181,7 @@ def recommended(longest: int | None) -> Cleaner:
 
 def whole(cell: Cell) -> int | None:
     """A whole number; 123.0 is 123."""
-    text = plain(cell)
+    text = measured(cell)
     if not text:
         return None
     if _WHOLE.fullmatch(text) and len(text) < 40:
@@ -219,11 +225,14 @@ def sequence_number(cell: Cell) -> int | None:
     return None if number == -999 else number
 
 
-def between(lowest: float, highest: float, what: str) -> Cleaner:
-    """A finite number within limits, both included; `what` names the quantity with its limits."""
+def between(lowest: float, highest: float, what: str, blank: Callable[[Cell], str] = measured) -> Cleaner:
+    """A finite number within limits, both included; `what` names the quantity with its limits.
+
+    `blank` gives the cell's text, and decides by it whether the cell is blank.
+    """
 
     def clean(cell: Cell) -> float | None:
-        text = plain(cell)
+        text = blank(cell)
         if not text:
             return None
         try:
