@@ -16,6 +16,8 @@ from django.db.models import Case, CharField, Q, Value, When
 from portal.models import Grant, Observation, Product
 
 MJD_EPOCH: Final = datetime(1858, 11, 17, tzinfo=UTC)
+MJD_FIRST: Final = -678_575.0
+MJD_LAST: Final = 2_973_483.0
 
 User = AbstractBaseUser | AnonymousUser
 
@@ -33,8 +35,8 @@ OK: Final = Verdict(ok=True)
 
 
 def mjd_to_datetime(mjd: float) -> datetime:
-    """The moment of a Modified Julian Date (days, UTC)."""
-    return MJD_EPOCH + timedelta(days=mjd)
+    """The moment of a Modified Julian Date (days, UTC); beyond the years 1 to 9999, their nearest end."""
+    return MJD_EPOCH + timedelta(days=min(max(mjd, MJD_FIRST), MJD_LAST))
 
 
 def datetime_to_mjd(moment: datetime) -> float:

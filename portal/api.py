@@ -44,7 +44,7 @@ class ResultSerializer(ObservationSerializer):
         fields = (*ObservationSerializer.Meta.fields, "access", "public_on", "recommended")
 
 
-class FacetValueSerializer(serializers.Serializer[Any]):
+class SearchFacetValueSerializer(serializers.Serializer[Any]):
     """One value of a facet and the observations that have it."""
 
     value = serializers.CharField()
@@ -53,12 +53,12 @@ class FacetValueSerializer(serializers.Serializer[Any]):
     active = serializers.BooleanField()
 
 
-class FacetSerializer(serializers.Serializer[Any]):
+class SearchFacetSerializer(serializers.Serializer[Any]):
     """A column that narrows the search."""
 
     name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # the contract's name
-    values = FacetValueSerializer(many=True)
+    values = SearchFacetValueSerializer(many=True)
 
 
 class FoundSerializer(serializers.Serializer[Any]):
@@ -70,7 +70,7 @@ class FoundSerializer(serializers.Serializer[Any]):
     page_size = serializers.IntegerField()
     resolved = serializers.CharField()
     results = ResultSerializer(many=True)
-    facets = FacetSerializer(many=True)
+    facets = SearchFacetSerializer(many=True)
 
 
 def _text(name: str, description: str, *, many: bool = False) -> OpenApiParameter:
@@ -121,7 +121,7 @@ def _body(found: Found, search: Search, page: int, size: int) -> dict[str, objec
         "page_size": size,
         "resolved": search.resolved,
         "results": [_row(row) for row in found.rows] if page <= found.pages else [],
-        "facets": FacetSerializer(found.facets, many=True).data,
+        "facets": SearchFacetSerializer(found.facets, many=True).data,
     }
 
 

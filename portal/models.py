@@ -18,15 +18,15 @@ class Observation(models.Model):
     provenance_name = models.CharField("Provenance Name", max_length=64, blank=True)
     instrument_name = models.CharField("Instrument", max_length=64, blank=True)
     project = models.CharField("Project", max_length=64, blank=True)
-    filters = models.CharField("Filters", max_length=255, blank=True)
+    filters = models.CharField("Filters", max_length=1024, blank=True)
     wavelength_region = models.CharField("Waveband", max_length=64, blank=True)
-    target_name = models.CharField("Target Name", max_length=255, blank=True)
-    target_classification = models.CharField("Target Classification", max_length=255, blank=True)
+    target_name = models.CharField("Target Name", max_length=1024, blank=True)
+    target_classification = models.CharField("Target Classification", max_length=4096, blank=True)
     obs_id = models.CharField("Observation ID", max_length=255)
     s_ra = models.FloatField("RA", null=True)
     s_dec = models.FloatField("Dec", null=True)
     dataproduct_type = models.CharField("Product Type", max_length=32, blank=True)
-    proposal_pi = models.CharField("Principal Investigator", max_length=128, blank=True)
+    proposal_pi = models.CharField("Principal Investigator", max_length=512, blank=True)
     calib_level = models.SmallIntegerField("Calibration Level", null=True)
     t_min = models.FloatField("Start Time", null=True)
     t_max = models.FloatField("End Time", null=True)
@@ -87,7 +87,7 @@ class Product(models.Model):
     obs_id = models.CharField("Observation ID", max_length=255)
     productFilename = models.CharField("File Name", max_length=255)
     size = models.BigIntegerField("Size", null=True)
-    description = models.CharField("Description", max_length=255, blank=True)
+    description = models.CharField("Description", max_length=1024, blank=True)
     productType = models.CharField("Product Category", max_length=32, blank=True)
     productSubGroupDescription = models.CharField("Group", max_length=64, blank=True)
     productDocumentationURL = models.TextField("Documentation", blank=True)
@@ -116,12 +116,13 @@ class Membership(models.Model):
     productGroupDescription = models.CharField("Recommended", max_length=64, blank=True)
     prvversion = models.CharField("Calibration Version", max_length=32, blank=True)
     calib_level = models.SmallIntegerField("Calibration Level", null=True)
-    filters = models.CharField("Filters", max_length=255, blank=True)
+    filters = models.CharField("Filters", max_length=1024, blank=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["observation", "obsID", "product"], name="one_membership_per_row")
         ]
+        indexes = [models.Index(fields=["obsID"], name="membership_owner")]  # portal.ingest.settling
 
     def __str__(self) -> str:
         return f"{self.observation_id} lists {self.product_id}"

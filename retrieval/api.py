@@ -198,29 +198,29 @@ class Indifferent(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-@extend_schema(
-    operation_id="retrieval_download",
-    parameters=[
-        OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="One range of bytes"),
-        OpenApiParameter(
-            "If-Range", str, OpenApiParameter.HEADER, description="The ETag of what there is already"
-        ),
-    ],
-    responses={
-        (200, "application/zip"): OpenApiTypes.BINARY,
-        (206, "application/zip"): OpenApiTypes.BINARY,
-        304: OpenApiResponse(description="The client has it already (If-None-Match)"),
-        409: OpenApiTypes.OBJECT,
-        416: OpenApiResponse(description="The range lies behind the end"),
-    },
-)
 class Download(APIView):
-    """The bundle, with an exact length; it resumes (Range, If-Range). 409 says why it cannot be had (yet)."""
+    """The bundle; HEAD gives its headers alone."""
 
     content_negotiation_class = Indifferent
 
+    @extend_schema(
+        operation_id="retrieval_download",
+        parameters=[
+            OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="One range of bytes"),
+            OpenApiParameter(
+                "If-Range", str, OpenApiParameter.HEADER, description="The ETag of what there is already"
+            ),
+        ],
+        responses={
+            (200, "application/zip"): OpenApiTypes.BINARY,
+            (206, "application/zip"): OpenApiTypes.BINARY,
+            304: OpenApiResponse(description="The client has it already (If-None-Match)"),
+            409: OpenApiTypes.OBJECT,
+            416: OpenApiResponse(description="The range lies behind the end"),
+        },
+    )
     def get(self, request: Request, retrieval_id: str) -> HttpResponseBase:
-        """The bytes; HEAD gives the headers alone."""
+        """The bundle, with an exact length; it resumes (Range, If-Range). 409 says why it cannot be had (yet)."""
         retrieval = _found(request, retrieval_id)
         headers = request.headers
         conditions = Conditions(

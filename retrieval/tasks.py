@@ -1,6 +1,7 @@
 """Bells: each message says "look", the database says what is to be done. Losing or doubling one does no harm."""
 
 import logging
+from threading import BoundedSemaphore, Thread
 
 from django.utils import timezone
 
@@ -11,6 +12,9 @@ from retrieval.models import Retrieval
 logger = logging.getLogger(__name__)
 
 EXPIRES_SECONDS = 60
+
+_bells = BoundedSemaphore(4)
+"""So many messages are on their way at once; a broker that swallows more is left to the tick."""
 
 
 @app.task
@@ -37,6 +41,16 @@ def ring(retrieval_id: str) -> None:
 
 
 def start(retrieval: Retrieval) -> None:
-    """Make a new retrieval ready: at once when little has to be read, otherwise by a worker."""
-    if not jobs.measure_little(retrieval):
-        ring(retrieval.pk)
+    """Make a new retrieval ready: at once when little has to be read, otherwise by a worker.
+
+    Nobody waits for the broker: one that is away takes seconds to fail, and one that hangs never does.
+    """
+    if not jobs.measure_little(retrieval) and _bells.acquire(blocking=False):
+        Thread(target=_ring_aside, args=(retrieval.pk,), daemon=True).start()
+
+
+def _ring_aside(retrieval_id: str) -> None:
+    try:
+        ring(retrieval_id)
+    finally:
+        _bells.release()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from portal.archives.local import BLOCK, measure
 from portal.ingest import Report, load_tables
+from portal.ingest.files import MEASURED_TOGETHER
 from portal.models import Product, StoredFile
 from tests.mast_tables import Row, load_products, own, product, version
 
@@ -200,6 +201,21 @@ def test_a_file_that_changes_while_it_is_read_is_told_and_not_measured(tmp_path:
     assert (counts(report), report.unreadable.count) == ((1, 0, 0, 0), 1)
     assert "changed while it was read" in report.unreadable.first[0]
     assert StoredFile.objects.get().crc32 is None
+
+
+def test_an_interruption_stops_the_reading_and_keeps_what_was_measured(tmp_path: Path, store: Path) -> None:
+    rows = [own(f"{n:03}.fits") for n in range(MEASURED_TOGETHER + 2)]
+    for row in rows:
+        put(store, row, b"x")
+
+    def interrupt(stage: str, done: int, total: int) -> None:
+        if stage == "Computing checksums" and done == MEASURED_TOGETHER + 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load_products(tmp_path, *rows, files=store, checksums=True, progress=interrupt)
+    assert StoredFile.objects.exclude(crc32=None).count() == MEASURED_TOGETHER
+    assert counts(load_tables(files=store, checksums=True))[2:] == (2, MEASURED_TOGETHER)
 
 
 def test_a_file_that_may_not_be_read_is_missing_and_told(

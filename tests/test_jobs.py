@@ -1,5 +1,6 @@
 """Reading what is not measured yet: by one worker at a time, in slices, past crashes, past files that kill."""
 
+import socket
 import subprocess
 import sys
 import threading
@@ -276,6 +277,24 @@ def test_without_a_broker_ringing_says_so_and_nothing_is_lost(
         cwd=CHECKOUT, env=environment() | {"REDIS_URL": "redis://127.0.0.1:1/0"}, capture_output=True, check=True,
     )  # fmt: skip
     assert b"the tick will find it" in done.stderr
+    assert jobs.due(timezone.now()) == [retrieval.pk]
+
+
+def test_nobody_waits_for_a_broker_that_never_answers(
+    archive: SmallArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retrieval = unmeasured(archive)
+    program = (
+        "import django; django.setup(); from retrieval import jobs, tasks; from retrieval.models import Retrieval; "
+        f"jobs.LITTLE_BYTES = 0; tasks.start(Retrieval.objects.get(pk={retrieval.pk!r})); print('answered')"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        broker = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=CHECKOUT, env=environment() | {"REDIS_URL": broker}, capture_output=True, check=True, timeout=60,
+        )  # fmt: skip
+    assert done.stdout == b"answered\n"
     assert jobs.due(timezone.now()) == [retrieval.pk]
 
 

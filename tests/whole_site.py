@@ -37,7 +37,7 @@ def running(scale: str) -> Iterator[str]:
             if name not in {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DATABASE_POOL", "SITE_URL", "PORT"}
         }
         environment["SKYBASKET_HOME"] = home
-        command = [sys.executable, "manage.py", "run", "--no-demo", "--port", "8300"]
+        command = [sys.executable, "manage.py", "run", "--no-demo", "--port", "0"]
         site = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, text=True)
         try:
             url = _address(site)

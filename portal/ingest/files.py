@@ -151,11 +151,14 @@ class Meter:
         self.progress = progress
         self.total = total
         self.done = 0
+        self.stopped = False
         self._lock = Lock()
 
     def advance(self, count: int) -> None:
-        """Note some more bytes."""
+        """Note some more bytes. Raises InterruptedError once reading is to stop, for a large file takes minutes."""
         with self._lock:
+            if self.stopped:
+                raise InterruptedError
             self.done += count
             self.progress(MEASURING, self.done, self.total)
 
@@ -165,16 +168,23 @@ def _measure_all(wanted: Sequence[int], report: Report, progress: Progress) -> N
     sizes = (_unread(keys).aggregate(bytes=Sum("size"))["bytes"] for _, keys in _batches(wanted, BATCH))
     meter = Meter(progress, sum(size or 0 for size in sizes))
     with ThreadPoolExecutor(max(os.cpu_count() or 1, 2)) as readers:
-        for _, keys in _batches(wanted, MEASURED_TOGETHER):
-            paths = dict(_unread(keys).values_list("product_id", "path"))
-            read = readers.map(lambda path: _measured(path, meter), paths.values())
-            outcomes = dict(zip(paths, read, strict=True))
-            done = {key: file for key, file in outcomes.items() if isinstance(file, StoredBytes)}
-            remember_all(done)
-            report.measured += len(done)
-            report.measured_bytes += sum(file.size for file in done.values())
-            for key in set(outcomes) - set(done):
-                report.unreadable.add(f"{paths[key]}: {outcomes[key]}")
+        try:
+            for _, keys in _batches(wanted, MEASURED_TOGETHER):
+                _measure(keys, readers, meter, report)
+        finally:
+            meter.stopped = True
+
+
+def _measure(keys: Sequence[int], readers: ThreadPoolExecutor, meter: Meter, report: Report) -> None:
+    paths = dict(_unread(keys).values_list("product_id", "path"))
+    read = readers.map(lambda path: _measured(path, meter), paths.values())
+    outcomes = dict(zip(paths, read, strict=True))
+    done = {key: file for key, file in outcomes.items() if isinstance(file, StoredBytes)}
+    remember_all(done)
+    report.measured += len(done)
+    report.measured_bytes += sum(file.size for file in done.values())
+    for key in sorted(set(outcomes) - set(done)):
+        report.unreadable.add(f"{paths[key]}: {outcomes[key]}")
 
 
 def _unread(keys: Sequence[int]) -> QuerySet[StoredFile]:

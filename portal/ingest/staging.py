@@ -3,13 +3,12 @@
 Values are cleaned column by column, each distinct one once: 332,872 rows of one program have few of them.
 """
 
-# names of tables and columns are our own, values are always parameters
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from django.db import connection
 
+from portal.ingest import sql
 from portal.ingest.columns import Column
 from portal.ingest.opening import open_table
 from portal.ingest.problems import Problems, shown
@@ -90,8 +89,7 @@ class Staging:
             for rows in self._clean_chunks(progress, complete):
                 for row in rows:
                     copy.write_row(row)
-        with connection.cursor() as cursor:
-            cursor.execute(f"ANALYZE {self.name}")
+        sql.analyze(self.name)
         if self._source.doubt and not self.problems.count:
             self.problems.add(0, "", "", self._source.doubt)
 
@@ -109,9 +107,8 @@ class Staging:
 
     def _create(self) -> None:
         columns = ", ".join(f'"{column.name}" {column.sql}' for column in self.columns)
-        with connection.cursor() as cursor:
-            cursor.execute(f"DROP TABLE IF EXISTS {self.name}")
-            cursor.execute(f"CREATE TEMPORARY TABLE {self.name} (place bigint, {columns}) ON COMMIT DROP")
+        sql.execute(f"DROP TABLE IF EXISTS {self.name}")
+        sql.execute(f"CREATE TEMPORARY TABLE {self.name} (place bigint, {columns}) ON COMMIT DROP")
 
     def _clean_chunks(self, progress: Progress, complete: Completion | None) -> Iterator[Iterable[Row]]:
         assert self._source is not None
@@ -156,11 +153,8 @@ def match(names: Sequence[str], known: Sequence[Column], problems: Problems) -> 
     have = {column.name for _, column in matched}
     missing = [column.name for column in known if (column.required or column.wanted) and column.name not in have]
     if missing and not problems.count:
-        there = ", ".join(map(shown, filter(None, names[:MOST_NAMES]))) + (
-            ", …" if len(names) > MOST_NAMES else ""
-        )
-        columns, is_missing = ("columns", "are missing") if len(missing) > 1 else ("column", "is missing")
-        problems.add(
-            0, "", "", f"the {columns} {', '.join(missing)} {is_missing}. The table has: {there or 'none'}."
-        )
+        more = ", …" if len(names) > MOST_NAMES else ""
+        there = ", ".join(map(shown, filter(None, names[:MOST_NAMES]))) or "none"
+        form = "the columns {} are missing." if len(missing) > 1 else "the column {} is missing."
+        problems.add(0, "", "", f"{form.format(', '.join(missing))} The table has: {there}{more}.")
     return matched

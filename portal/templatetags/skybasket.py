@@ -52,11 +52,8 @@ def minute(moment: datetime | None) -> str:
 
 @register.filter
 def mjd_day(mjd: float | None) -> str:
-    """The UTC day of a Modified Julian Date; a number that is no date in our calendar is shown as it is."""
-    try:
-        return "" if mjd is None else day(access.mjd_to_datetime(mjd))
-    except OverflowError:
-        return f"MJD {mjd}"
+    """The UTC day of a Modified Julian Date."""
+    return "" if mjd is None else day(access.mjd_to_datetime(mjd))
 
 
 @register.filter

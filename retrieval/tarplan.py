@@ -1,0 +1,108 @@
+"""A tar as a virtual file: its length, ETag and any byte range, computed before a byte of it is read.
+
+Layout (POSIX.1-2017, pax, "ustar Interchange Format" and "pax Header Block"): regular files of mode 0644 that
+belong to user and group 0, each padded to blocks of 512 bytes; a pax extended header only before a member whose
+path is not ASCII or does not fit into ustar's 155 + 100 bytes, or whose size is 8 GiB or more. Two blocks of zeros
+end the archive. It is not padded to 10,240 bytes: only tape drives need whole records.
+
+A tar holds no checksum of a file and no count of its members, and most readers take one that was cut between two
+members for whole: what tells is the Content-Length, and the manifests as last members.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from retrieval.virtual import VirtualArchive, clipped, in_utc
+from retrieval.zipplan import Inline, Member
+
+_BLOCK = struct.Struct("100s8s8s8s12s12s8sc100s6s2s32s32s8s8s155s12x")
+_CHECKSUM_AT = slice(148, 156)
+_END = bytes(2 * _BLOCK.size)
+
+_NAME_BYTES, _PREFIX_BYTES = 100, 155
+_OCTAL_LIMIT = 8**11
+"""Eleven octal digits: sizes from 8 GiB on need a pax record, and no time is later than 2242."""
+
+
+class TarPlan(VirtualArchive):
+    """The layout of one pax tar. Members keep the order given; `tail` follows them, just before the end.
+
+    Raises ValueError for a path that is unsafe, given twice or over 65,535 bytes, for a size below 0 or a CRC-32
+    that is not one, and for an `mtime` without time zone or outside 1970 to 2242.
+    """
+
+    def __init__(
+        self, members: Iterable[Member], tail: Iterable[Inline] = (), *, mtime: datetime | None = None
+    ) -> None:
+        """Lay the archive out; `mtime` stands in every header, in whole seconds (None: 1980-01-01)."""
+        self._mtime = _unix_time(mtime)
+        super().__init__(members, tail)
+
+    def _header_length(self, name: bytes, size: int) -> int:
+        records = _records(name, size)
+        return _BLOCK.size + (_BLOCK.size + len(records) + self._padding(len(records)) if records else 0)
+
+    def _header(self, index: int) -> bytes:
+        name, size = self._name(index), self._sizes[index]
+        prefix, short = _split(name) or (b"", b"PaxNames/%d" % index)
+        block = self._block(short, 0 if size >= _OCTAL_LIMIT else size, b"0", prefix)
+        records = _records(name, size)
+        if not records:
+            return block
+        extended = self._block(b"PaxHeaders/%d" % index, len(records), b"x")
+        return extended + records + bytes(self._padding(len(records))) + block
+
+    def _block(self, name: bytes, size: int, kind: bytes, prefix: bytes = b"") -> bytes:
+        block = bytearray(_BLOCK.pack(
+            name, b"0000644", b"0000000", b"0000000", b"%011o" % size, b"%011o" % self._mtime, b" " * 8, kind, b"",
+            b"ustar", b"00", b"", b"", b"0000000", b"0000000", prefix,
+        ))  # fmt: skip
+        # All is ASCII, so the sum is below 65,521, and the low half of Adler-32 is 1 more: ten times as fast as sum().
+        block[_CHECKSUM_AT] = b"%06o\0 " % ((zlib.adler32(block) & 0xFFFF) - 1)
+        return bytes(block)
+
+    def _padding(self, size: int) -> int:
+        return -size % _BLOCK.size
+
+    def _closing_length(self) -> int:
+        return len(_END)
+
+    def _closing_pieces(self, start: int, stop: int) -> Iterator[bytes]:
+        yield clipped(_END, self._end, start, stop)
+
+    def _essence(self) -> Iterator[bytes]:
+        for index in range(len(self)):
+            yield self._header(index)
+            yield self._crcs[index].to_bytes(4, "big")
+
+
+def _unix_time(mtime: datetime | None) -> int:
+    moment = in_utc(mtime)
+    seconds = int(moment.timestamp() // 1)
+    if not 0 <= seconds < _OCTAL_LIMIT:
+        raise ValueError(f"mtime {moment} is outside 1970 to 2242, the years a tar can hold")
+    return seconds
+
+
+def _split(name: bytes) -> tuple[bytes, bytes] | None:
+    """Return ustar's prefix and name, or None for a path that only a pax record can hold."""
+    if not name.isascii():
+        return None
+    if len(name) <= _NAME_BYTES:
+        return b"", name
+    cut = name.rfind(b"/", 0, _PREFIX_BYTES + 1)
+    return (name[:cut], name[cut + 1 :]) if cut > 0 and len(name) - cut - 1 <= _NAME_BYTES else None
+
+
+def _records(name: bytes, size: int) -> bytes:
+    path = b"" if _split(name) else _record(b"path", name)
+    return path + _record(b"size", b"%d" % size) if size >= _OCTAL_LIMIT else path
+
+
+def _record(keyword: bytes, value: bytes) -> bytes:
+    """Return ``length keyword=value``; the length counts its own digits."""
+    rest = b" " + keyword + b"=" + value + b"\n"
+    length = len(rest) + len(str(len(rest)))
+    return b"%d%b" % (len(rest) + len(str(length)), rest)
