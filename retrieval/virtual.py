@@ -13,8 +13,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import TypeVar
 
 from retrieval.zipplan import FileRange, Inline, Member, Segment
+
+T = TypeVar("T")
 
 _LARGEST = 1 << 62
 _LONGEST_NAME = 0xFFFF
@@ -69,10 +72,14 @@ class VirtualArchive(ABC):
             raise ValueError(f"bytes {start} to {stop} are not inside an archive of {self.length} bytes")
         return joined(self._pieces(start, stop))
 
+    def member(self, index: int) -> Member:
+        """Return path, size and CRC-32 of a member. Raises IndexError when there is no such member."""
+        self._check(index)
+        return Member(self._name(index).decode(), self._sizes[index], self._crcs[index])
+
     def member_span(self, index: int) -> tuple[int, int]:
         """Return where the header of member `index` begins and where its data ends; padding is no data."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"member {index} of an archive of {len(self)}")
+        self._check(index)
         last = index + 1 == len(self)
         end = self._end if last else self._starts[index + 1]
         return self._starts[index], end - self._padding(self._sizes[index])
@@ -137,6 +144,10 @@ class VirtualArchive(ABC):
         self._starts.append(self._end)
         self._end += self._header_length(name, size) + size + self._padding(size)
 
+    def _check(self, index: int) -> None:
+        if not 0 <= index < len(self):
+            raise IndexError(f"member {index} of an archive of {len(self)}")
+
     def _holds(self, name: bytes) -> bool:
         return any(self._name(index) == name for index in range(len(self)))
 
@@ -181,7 +192,7 @@ def clipped(piece: bytes, begin: int, start: int, stop: int) -> bytes:
     return piece[max(start - begin, 0) : max(stop - begin, 0)]
 
 
-def joined(pieces: Iterator[Segment]) -> Iterator[Segment]:
+def joined(pieces: Iterator[bytes | T]) -> Iterator[bytes | T]:
     """Join neighbouring constant bytes up to 64 KiB, so that headers are not sent one by one."""
     waiting: list[bytes] = []
     size = 0
@@ -194,7 +205,7 @@ def joined(pieces: Iterator[Segment]) -> Iterator[Segment]:
         if size:
             yield b"".join(waiting)
             waiting, size = [], 0
-        if isinstance(piece, FileRange):
+        if not isinstance(piece, bytes):
             yield piece
     if size:
         yield b"".join(waiting)

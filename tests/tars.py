@@ -39,6 +39,7 @@ EXTRACTORS: dict[str, Callable[[Path, Path], object]] = {
     "tar from a pipe": lambda archive, folder: ask("tar", "-xf", "-", "-C", folder, stdin=archive),
     "bsdtar": lambda archive, folder: ask("bsdtar", "-xf", archive, "-C", folder),
     "bsdtar from a pipe": lambda archive, folder: ask("bsdtar", "-xf", "-", "-C", folder, stdin=archive),
+    "7z": lambda archive, folder: ask("7z", "x", "-bd", f"-o{folder}", archive),
 }
 """Each writes the files of a tar below a folder; from a pipe it cannot seek."""
 

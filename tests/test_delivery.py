@@ -1,38 +1,29 @@
-"""Downloads through the web server that is the default: whole, resumed, refused, cut. Real bytes, real clients."""
+"""Downloads through the web server that is the default: whole, resumed, conditional, refused, owned."""
 
-import hashlib
-import http.client
 import io
 import json
 import os
-import subprocess
-import time
 import zipfile
 from collections.abc import Iterator
-from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 from django.utils import timezone
 
 from basket.chosen import selected_products
 from basket.models import Basket
-from portal.models import Grant, Product, Program
-from retrieval import accounting, plan
-from retrieval.models import Outcome, Phase, Retrieval
-from retrieval.transfer import SECONDS_BETWEEN_ENTRIES
-from tests.small_archive import SmallArchive, fill, path_of
+from portal.models import Product
+from retrieval import plan
+from retrieval.models import Phase, Retrieval
+from tests.downloads import MB, curl, fetch, freeze, settled, url_of
+from tests.small_archive import SmallArchive, path_of
 from tests.test_plan import law
-from tests.tools import ask, tool
+from tests.tools import ask
 from tests.web_server import WebServer, serving, signed_in, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-MB = 1 << 20
 
 
 @pytest.fixture(scope="module")
@@ -51,38 +42,8 @@ def cookie(alice: User) -> str:
     return signed_in(alice)
 
 
-def freeze(archive: SmallArchive, user: User, **options: Any) -> Retrieval:
-    basket = fill(Basket.objects.create(key=f"{user.username}-basket", owner=user), archive)
-    return plan.freeze(basket, user, timezone.now(), key=basket.key, **options)
-
-
-def url_of(retrieval: Retrieval) -> str:
-    return f"/retrieval/{retrieval.pk}/download"
-
-
-def fetch(
-    site: WebServer, retrieval: Retrieval, cookie: str, **headers: str
-) -> tuple[http.client.HTTPResponse, bytes]:
-    answer, opened = site.ask(url_of(retrieval), cookie, **headers)
-    data = answer.read()
-    opened.close()
-    return answer, data
-
-
-def curl(site: WebServer, retrieval: Retrieval, cookie: str, *options: str) -> int:
-    command = [tool("curl"), "-sS", "--cookie", cookie, *options, site.url + url_of(retrieval)]
-    return subprocess.run(command, capture_output=True, check=False).returncode
-
-
-def settled(retrieval: Retrieval, phase: Phase) -> None:
-    """Wait for what the server writes down after the last byte, and check the conservation law."""
-
-    def reached() -> bool:
-        retrieval.refresh_from_db()
-        return retrieval.phase == phase
-
-    until(reached, f"the retrieval is {phase}")
-    law(retrieval)
+def selected(basket: Basket) -> list[Product]:
+    return list(selected_products(basket))
 
 
 def test_a_whole_zip_arrives_and_every_unzipper_agrees(
@@ -267,103 +228,6 @@ def test_when_the_last_file_vanished_the_retrieval_ends_in_error(
     assert "None of the files can be delivered" in data.decode()
 
 
-def begin(
-    site: WebServer, retrieval: Retrieval, cookie: str
-) -> tuple[http.client.HTTPResponse, http.client.HTTPConnection]:
-    """Read the first megabytes and then pause: some more is under way, the rest is not read yet."""
-    answer, opened = site.ask(url_of(retrieval), cookie)
-    assert answer.status == 200
-    assert len(answer.read(3 * MB)) == 3 * MB
-    return answer, opened
-
-
-def is_cut(answer: http.client.HTTPResponse) -> bool:
-    """Whether the rest of the body ends too early."""
-    try:
-        while answer.read(MB):
-            pass
-    except (http.client.IncompleteRead, ConnectionError):
-        return True
-    return answer.length != 0
-
-
-def test_a_file_that_is_truncated_in_mid_stream_cuts_the_connection(
-    site: WebServer, archive: SmallArchive, alice: User, cookie: str
-) -> None:
-    archive.file("jw1_cal.fits", os.urandom(MB + 5))
-    large = archive.sparse("jw1_uncal.fits", 300 * MB)
-    archive.file("jw1_x1d.fits")
-    retrieval = freeze(archive, alice)
-    answer, opened = begin(site, retrieval, cookie)
-    os.truncate(path_of(large), 100)
-    assert is_cut(answer)
-    opened.close()
-    settled(retrieval, Phase.ERROR)
-    assert "JWST/jw1/jw1_uncal.fits" in retrieval.message
-    assert "100 bytes in the archive instead of 314,572,800" in retrieval.message
-    assert (retrieval.delivered, retrieval.failed, retrieval.skipped) == (1, 1, 1)
-    answer, data = fetch(site, retrieval, cookie)
-    assert answer.status == 200
-    with zipfile.ZipFile(io.BytesIO(data)) as whole:
-        assert whole.testzip() is None
-        assert [name for name in whole.namelist() if "MANIFEST" not in name and "SUMS" not in name] == [
-            "JWST/jw1/jw1_cal.fits",
-            "JWST/jw1/jw1_x1d.fits",
-        ]
-    settled(retrieval, Phase.COMPLETED)
-    assert (retrieval.delivered, retrieval.failed) == (2, 1)
-
-
-def test_after_a_cut_a_client_that_cannot_know_gets_no_second_half(
-    site: WebServer, archive: SmallArchive, alice: User, cookie: str, tmp_path: Path
-) -> None:
-    large = archive.sparse("jw1_uncal.fits", 100 * MB)
-    archive.file("jw1_x1d.fits", os.urandom(3 * MB))
-    retrieval = freeze(archive, alice)
-    answer, opened = begin(site, retrieval, cookie)
-    os.truncate(path_of(large), 100)
-    assert is_cut(answer)
-    opened.close()
-    settled(retrieval, Phase.ERROR)
-    part = tmp_path / "part.zip"
-    part.write_bytes(b"P" * MB)
-    assert curl(site, retrieval, cookie, "-C", "-", "-o", str(part)) == 33
-
-
-def test_curl_says_that_a_cut_transfer_is_incomplete(
-    site: WebServer, archive: SmallArchive, alice: User, cookie: str, tmp_path: Path
-) -> None:
-    product = archive.file("jw1_uncal.fits", b"\0" * (5 * MB))
-    path = path_of(product)
-    when = path.stat()
-    path.write_bytes(b"\0" * (5 * MB - 1) + b"1")
-    os.utime(path, ns=(when.st_atime_ns, when.st_mtime_ns))
-    retrieval = freeze(archive, alice)
-    assert curl(site, retrieval, cookie, "-o", str(tmp_path / "cut.zip")) in {18, 56}
-    settled(retrieval, Phase.ERROR)
-    assert "CRC-32" in retrieval.message
-    with pytest.raises(zipfile.BadZipFile):
-        zipfile.ZipFile(tmp_path / "cut.zip")
-
-
-def test_a_right_that_ends_in_mid_stream_cuts_the_connection(
-    site: WebServer, archive: SmallArchive, alice: User, cookie: str
-) -> None:
-    archive.sparse("jw1_uncal.fits", 60 * MB)
-    archive.exclusive("jw1_x1d.fits")
-    program = Program.objects.create(obs_collection="JWST", proposal_id="1234")
-    grant = Grant.objects.create(program=program, user=alice)
-    retrieval = freeze(archive, alice)
-    answer, opened = begin(site, retrieval, cookie)
-    grant.delete()
-    assert is_cut(answer)
-    opened.close()
-    settled(retrieval, Phase.ERROR)
-    assert "JWST/jw1/jw1_x1d.fits" in retrieval.message
-    assert (retrieval.skipped, retrieval.denied) == (1, 1)
-    assert retrieval.files.get(outcome=Outcome.DENIED).public_on is not None
-
-
 def test_a_right_that_ended_before_is_told_before_the_first_byte(
     site: WebServer, archive: SmallArchive, alice: User, cookie: str
 ) -> None:
@@ -377,89 +241,6 @@ def test_a_right_that_ended_before_is_told_before_the_first_byte(
     assert fetch(site, retrieval, cookie)[0].status == 200
     settled(retrieval, Phase.COMPLETED)
     assert (retrieval.delivered, retrieval.denied) == (1, 1)
-
-
-def test_a_cancelled_retrieval_is_cut(site: WebServer, archive: SmallArchive, alice: User, cookie: str) -> None:
-    archive.sparse("jw1_uncal.fits", 400 * MB)
-    retrieval = freeze(archive, alice)
-    answer, opened = begin(site, retrieval, cookie)
-    accounting.cancel(retrieval, timezone.now())
-    time.sleep(SECONDS_BETWEEN_ENTRIES)
-    assert is_cut(answer)
-    opened.close()
-    settled(retrieval, Phase.ABORTED)
-    assert retrieval.skipped == 1
-    answer, data = fetch(site, retrieval, cookie)
-    assert answer.status == 409
-    assert "was cancelled" in data.decode()
-
-
-def test_a_client_that_vanishes_frees_the_file_and_the_transfer_can_be_taken_up_again(
-    site: WebServer, archive: SmallArchive, alice: User, cookie: str, tmp_path: Path
-) -> None:
-    large = archive.sparse("jw1_uncal.fits", 200 * MB)
-    archive.file("jw1_x1d.fits")
-    retrieval = freeze(archive, alice)
-    answer, opened = begin(site, retrieval, cookie)
-    assert str(path_of(large)) in site.open_files()
-    answer.close()
-    opened.close()
-    until(lambda: str(path_of(large)) not in site.open_files(), "the file is closed")
-    until(lambda: Retrieval.objects.get().bytes_sent > 0, "what was sent is written down")
-    law(retrieval)
-    assert retrieval.phase == Phase.EXECUTING
-    assert accounting.broken_off(timezone.now() + timedelta(minutes=2)) == 1
-    settled(retrieval, Phase.ERROR)
-    assert "broke off" in retrieval.message
-    assert retrieval.skipped == 2
-    part = tmp_path / "part.zip"
-    whole = curl(site, retrieval, cookie, "-r", f"0-{MB - 1}", "-o", str(part))
-    assert whole == 0
-    assert curl(site, retrieval, cookie, "-C", "-", "-o", str(part)) == 0
-    settled(retrieval, Phase.COMPLETED)
-    assert (retrieval.delivered, retrieval.message) == (2, "")
-
-
-def test_a_client_that_vanishes_before_the_end_completes_nothing(
-    site: WebServer, archive: SmallArchive, alice: User, cookie: str
-) -> None:
-    archive.sparse("jw1_uncal.fits", 30 * MB)
-    retrieval = freeze(archive, alice)
-    _, opened = begin(site, retrieval, cookie)
-    opened.close()
-    until(lambda: not any("uncal" in path for path in site.open_files()), "the file is closed")
-    until(lambda: Retrieval.objects.get().bytes_sent > 0, "what was sent is written down")
-    retrieval.refresh_from_db()
-    assert retrieval.phase == Phase.EXECUTING
-
-
-def test_a_download_that_waits_holds_no_database_connection(
-    site: WebServer, archive: SmallArchive, alice: User, cookie: str
-) -> None:
-    archive.sparse("jw1_uncal.fits", 100 * MB)
-    retrieval = freeze(archive, alice)
-    _, opened = begin(site, retrieval, cookie)
-    until(lambda: connections_of_others() == 0, "no connection but ours is open")
-    opened.close()
-
-
-def connections_of_others() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        return int(cursor.fetchone()[0])
-
-
-def test_memory_stays_flat_while_two_gigabytes_are_sent(
-    site: WebServer, archive: SmallArchive, alice: User, cookie: str
-) -> None:
-    archive.sparse("jw1_uncal.fits", 2_000_000_000)
-    retrieval = freeze(archive, alice)
-    before = site.peak_memory()
-    assert curl(site, retrieval, cookie, "-o", "/dev/null") == 0
-    assert site.peak_memory() - before < 200_000_000
-    settled(retrieval, Phase.COMPLETED)
 
 
 def test_completed_files_leave_the_basket_once_and_only_then(
@@ -485,10 +266,6 @@ def test_completed_files_leave_the_basket_once_and_only_then(
     fetch(site, retrieval, cookie)
     basket.refresh_from_db()
     assert basket.version == removed
-
-
-def selected(basket: Basket) -> list[Product]:
-    return list(selected_products(basket))
 
 
 def test_a_completed_download_comes_again_without_being_counted_again(
@@ -523,39 +300,3 @@ def test_a_download_belongs_to_its_owner(
     assert nowhere.status == 404
     assert b"There is no such download among yours." in nowhere.read()
     opened.close()
-
-
-def test_one_file_is_served_by_its_uri(site: WebServer, archive: SmallArchive, alice: User, cookie: str) -> None:
-    picture = os.urandom(2 * MB)
-    archive.file("jw1_i2d.jpg", picture)
-    archive.exclusive("jw1_cal.fits")
-    address = "/retrieval/file?uri=mast:JWST/product/jw1_i2d.jpg"
-    answer, opened = site.ask(address, cookie)
-    assert (answer.status, answer.headers["Content-Type"]) == (200, "image/jpeg")
-    assert answer.headers["Content-Disposition"] == 'inline; filename="jw1_i2d.jpg"'
-    assert answer.read() == picture
-    opened.close()
-    answer, opened = site.ask(address, cookie, Range="bytes=100-199", If_Range=answer.headers["ETag"])
-    assert (answer.status, answer.read()) == (206, picture[100:200])
-    opened.close()
-    answer, opened = site.ask("/retrieval/file?uri=mast:JWST/product/jw1_cal.fits", cookie)
-    assert answer.status == 403
-    assert b"2027-03-01" in answer.read()
-    opened.close()
-    answer, opened = site.ask("/retrieval/file?uri=mast:JWST/product/nothing.fits", cookie)
-    assert answer.status == 404
-    opened.close()
-
-
-def test_a_page_of_the_archive_is_saved_and_never_shown_as_ours(
-    site: WebServer, archive: SmallArchive, cookie: str
-) -> None:
-    archive.file("evil.html", b"<script>alert(1)</script>")
-    archive.file("evil.svg", b"<svg onload='alert(1)'/>")
-    for name in ("evil.html", "evil.svg"):
-        answer, opened = site.ask(f"/retrieval/file?uri=mast:JWST/product/{name}", cookie)
-        assert answer.headers["Content-Type"] == "application/octet-stream"
-        assert answer.headers["Content-Disposition"].startswith("attachment")
-        assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert len(hashlib.sha256(answer.read()).hexdigest()) == 64
-        opened.close()

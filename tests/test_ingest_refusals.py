@@ -79,7 +79,7 @@ BAD_PRODUCTS: list[tuple[str, object, str]] = [
     ("size", "inf", "is not a number"),
     ("size", str(2**63), "larger than any file"),
     ("description", "a\x07b", "control characters"),
-    ("description", "a" * 256, "at most 255"),
+    ("description", "a" * 1025, "at most 1,024"),
     ("prvversion", "1" * 33, "at most 32"),
 ]
 
