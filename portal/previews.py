@@ -14,7 +14,7 @@ IMAGES = (".jpg", ".jpeg", ".png", ".gif")
 def file_url(uri: str) -> str | None:
     """The path that serves one file's bytes; None where this installation does not serve any."""
     try:
-        return f"{reverse('retrieval:file')}?uri={quote(uri, safe='/:')}"
+        return f"{reverse('mast:file')}?uri={quote(uri, safe='/:')}"
     except NoReverseMatch:
         return None
 

@@ -21,6 +21,7 @@ urlpatterns = [
     path("basket/", include("basket.urls")),
     path("retrieval/", include("retrieval.urls")),
     path("api/v1/", include((api_routes, "api"))),
+    path("api/v0.1/Download/", include("retrieval.mast_urls")),
     path("livez", views.livez, name="livez"),
     path("readyz", views.readyz, name="readyz"),
     path("admin/", admin.site.urls),

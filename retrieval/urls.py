@@ -9,7 +9,6 @@ urlpatterns = [
     path("", views.index, name="list"),
     path("", views.index, name="create"),
     path("recommended/", views.recommended, name="recommended"),
-    path("file", views.file, name="file"),
     path("<str:retrieval_id>/", views.show, name="show"),
     path("<str:retrieval_id>/download", views.download, name="download"),
     path("<str:retrieval_id>/cancel/", views.cancel, name="cancel"),

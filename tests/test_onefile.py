@@ -35,7 +35,7 @@ def test_one_file_is_served_by_its_uri(site: WebServer, archive: SmallArchive, a
     picture = os.urandom(2 * MB)
     archive.file("jw1_i2d.jpg", picture)
     archive.exclusive("jw1_cal.fits")
-    address = "/retrieval/file?uri=mast:JWST/product/jw1_i2d.jpg"
+    address = "/api/v0.1/Download/file?uri=mast:JWST/product/jw1_i2d.jpg"
     answer, opened = site.ask(address, cookie)
     assert (answer.status, answer.headers["Content-Type"]) == (200, "image/jpeg")
     assert answer.headers["Content-Disposition"] == 'inline; filename="jw1_i2d.jpg"'
@@ -44,11 +44,11 @@ def test_one_file_is_served_by_its_uri(site: WebServer, archive: SmallArchive, a
     answer, opened = site.ask(address, cookie, Range="bytes=100-199", If_Range=answer.headers["ETag"])
     assert (answer.status, answer.read()) == (206, picture[100:200])
     opened.close()
-    answer, opened = site.ask("/retrieval/file?uri=mast:JWST/product/jw1_cal.fits", cookie)
+    answer, opened = site.ask("/api/v0.1/Download/file?uri=mast:JWST/product/jw1_cal.fits", cookie)
     assert answer.status == 403
     assert b"2027-03-01" in answer.read()
     opened.close()
-    answer, opened = site.ask("/retrieval/file?uri=mast:JWST/product/nothing.fits", cookie)
+    answer, opened = site.ask("/api/v0.1/Download/file?uri=mast:JWST/product/nothing.fits", cookie)
     assert answer.status == 404
     opened.close()
 
@@ -59,7 +59,7 @@ def test_a_page_of_the_archive_is_saved_and_never_shown_as_ours(
     archive.file("evil.html", b"<script>alert(1)</script>")
     archive.file("evil.svg", b"<svg onload='alert(1)'/>")
     for name in ("evil.html", "evil.svg"):
-        answer, opened = site.ask(f"/retrieval/file?uri=mast:JWST/product/{name}", cookie)
+        answer, opened = site.ask(f"/api/v0.1/Download/file?uri=mast:JWST/product/{name}", cookie)
         assert answer.headers["Content-Type"] == "application/octet-stream"
         assert answer.headers["Content-Disposition"].startswith("attachment")
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
