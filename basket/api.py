@@ -69,7 +69,7 @@ def _answer(request: Request, filters: page.Filters | None = None) -> Response:
 
 @extend_schema(methods=["GET"], operation_id="basket", parameters=FILTERS, responses=BasketSerializer)
 @extend_schema(methods=["DELETE"], operation_id="basket_empty", responses=BasketSerializer)
-@api_view(["GET", "DELETE"])
+@api_view(["GET", "HEAD", "DELETE"])
 def show(request: Request) -> Response:
     """The numbers of the basket; DELETE empties it."""
     if request.method == "DELETE":
@@ -126,7 +126,7 @@ def _keys(archive: str, obsids: Sequence[str]) -> dict[str, int]:
 
 
 @extend_schema(operation_id="basket_facets", parameters=FILTERS, responses=FacetsSerializer)
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 def facet_counts(request: Request) -> Response:
     """Every filter with its values: `total` counts distinct files, `shown` those that pass all filters."""
     found = facets.facets(_basket(request), _filters(request))
@@ -143,12 +143,12 @@ def facet_counts(request: Request) -> Response:
     ],
     responses=TreeSerializer,
 )
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 def tree_level(request: Request) -> Response:
     """One level of the files tree."""
     query = request.query_params
     limit = query.get("limit", "100")
-    if not limit.isdecimal() or not 1 <= int(limit[:9]) <= tree.MAX_LIMIT:
+    if not limit.isdecimal() or len(limit) > 9 or not 1 <= int(limit) <= tree.MAX_LIMIT:
         raise Problem(f"limit={limit} is not a whole number from 1 to {tree.MAX_LIMIT}.", field="limit")
     level = tree.nodes(
         _basket(request), query.get("path", ""), _filters(request), query.get("cursor", ""), int(limit)
@@ -175,7 +175,7 @@ def select(request: Request) -> Response:
 
 
 @extend_schema(operation_id="basket_file", responses=FileSerializer)
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 def file(request: Request, product_id: int) -> Response:
     """One file of the basket: every product column, and whether you may read its bytes now."""
     details = file_details(_basket(request), product_id, request.user, timezone.now())

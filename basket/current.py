@@ -8,6 +8,7 @@ import secrets
 from django.contrib import messages
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
 
 from basket.filling import Rebased, rebase
 from basket.merging import Merged, merge, own_basket, owner_key
@@ -46,13 +47,16 @@ def _own(request: HttpRequest, user: AbstractBaseUser) -> Basket:
 
 def _strangers(request: HttpRequest) -> Basket:
     key = request.session.get(KEY)
-    found = Basket.objects.defer("product_ids").filter(key=key, owner=None).first() if key else None
-    if found is not None:
-        return found
-    key = key or secrets.token_urlsafe(32)
-    if request.session.session_key:
-        request.session[KEY] = key
-    return Basket(key=key)
+    key = key or _new_key(request)
+    found = Basket.objects.defer("product_ids").filter(key=key, owner=None).first()
+    return found or Basket(key=key)
+
+
+def _new_key(request: HttpRequest) -> str:
+    """A key that cannot be guessed, and the same for all requests of a session that come at once: each would
+    otherwise make a basket of its own, and all but one be lost."""
+    session = request.session.session_key
+    return salted_hmac("basket", session, algorithm="sha256").hexdigest() if session else secrets.token_urlsafe(32)
 
 
 def _what_came(merged: Merged) -> str:

@@ -39,6 +39,9 @@ LABELS = {
 }
 """MAST's labels (CAOM field documentation, Portal columns configuration) in its order of the columns."""
 
+LARGEST_KEY = 2**32 - 1
+"""What the bitmaps of a basket can hold."""
+
 OF_THE_MEMBERSHIP = frozenset(
     [
         "obsID",
@@ -115,7 +118,7 @@ class Details:
 
 def details(basket: Basket, product_id: int, user: access.User, now: datetime) -> Details | None:
     """The file with that key; None when the basket does not hold it."""
-    if basket.pk is None or product_id not in unpack_ids(basket.product_ids):
+    if basket.pk is None or product_id > LARGEST_KEY or product_id not in unpack_ids(basket.product_ids):
         return None
     row = _row(basket, product_id)
     if row is None:

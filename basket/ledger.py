@@ -178,9 +178,13 @@ class Ledger:
 
     def flush(self) -> None:
         """Store the items that changed so far, for whoever reads items in the same transaction."""
-        changed = self._changed.values()
-        BasketItem.objects.bulk_create([item for item in changed if item.pk is None], batch_size=AT_ONCE)
-        BasketItem.objects.bulk_update([item for item in changed if item.pk], ITEM_STORED, batch_size=AT_ONCE)
+        new = [item for item in self._changed.values() if item.pk is None]
+        old = [item for item in self._changed.values() if item.pk is not None]
+        BasketItem.objects.bulk_create(new, batch_size=AT_ONCE)
+        if len(old) == 1:
+            old[0].save(update_fields=ITEM_STORED)
+        else:
+            BasketItem.objects.bulk_update(old, ITEM_STORED, batch_size=AT_ONCE)
         self._changed = {}
 
     def save(self) -> None:

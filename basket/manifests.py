@@ -165,8 +165,11 @@ def _pack(observation: Observation, rows: list[Row], register: Register) -> Prod
     rows.sort(key=lambda row: (row.exposure, row.name, row.product))
     exposures = sorted({row.exposure for row in rows} | {""})
     place = {exposure: number for number, exposure in enumerate(exposures)}
-    number = register.numbers(row.values for row in rows)
-    packed = Rows.pack((row.product, number[row.values], place[row.exposure], row.size) for row in rows)
+    values = [row.values for row in rows]
+    number = register.numbers(values)
+    packed = Rows.pack(
+        (row.product, number[one], place[row.exposure], row.size) for row, one in zip(rows, values, strict=True)
+    )
     unpacked = Rows.unpack(packed)
     everything = np.ones(len(rows), np.bool_)
     guarded = np.array([row.product for row in rows if row.rights != PUBLIC], np.int64)

@@ -8,13 +8,17 @@ from threading import Lock
 from typing import Final, Generic, TypeVar
 
 import numpy as np
+from django.db import connection
 
 from basket.cube import Bools, Records, pack_bits, tally, unpack_bits
-from basket.manifests import products, rows_of
+from basket.manifests import rows_of
 
 Key = TypeVar("Key")
 Kept = TypeVar("Kept")
 AT_ONCE: Final = 50
+JOINED_NAMES: Final = """
+    SELECT coalesce(string_agg(coalesce(translate(stored."productFilename", E'\\n', ' '), ''), E'\\n' ORDER BY row), '')
+    FROM unnest(%s::bigint[]) WITH ORDINALITY AS listed (id, row) LEFT JOIN portal_product stored USING (id)"""
 REFUSING: Final = ("-", "!")
 
 
@@ -135,12 +139,9 @@ def _names(manifests: Sequence[int]) -> dict[int, str]:
 
 
 def _read_names(manifests: Sequence[int]) -> dict[int, str]:
-    if not manifests:
-        return {}
-    rows = rows_of(manifests)
-    ids = np.unique(np.concatenate([one.product for one in rows.values()]))
-    stored = dict(products(ids).values_list("pk", "productFilename"))
-    return {
-        pk: "\n".join(stored.get(product, "").lower().replace("\n", " ") for product in one.product.tolist())
-        for pk, one in rows.items()
-    }
+    found: dict[int, str] = {}
+    with connection.cursor() as cursor:
+        for pk, rows in rows_of(manifests).items():
+            cursor.execute(JOINED_NAMES, [rows.product.tolist()])
+            found[pk] = (cursor.fetchone() or [""])[0].lower()
+    return found

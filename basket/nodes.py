@@ -5,6 +5,7 @@ its exposure or below its observation. A component is percent-encoded where it h
 """
 
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import unquote
 
 import numpy as np
@@ -15,6 +16,8 @@ from basket.manifests import rows_of
 from basket.models import Basket, BasketItem
 from portal.errors import Problem
 from portal.models import Observation
+
+HEAVY: Final = tuple(f"manifest__{name}" for name in ("products", "facet_counts", "product_ids", "guarded_ids"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def locate(basket: Basket, path: str) -> Place:
 
 def _item(basket: Basket, mission: int, path: str, component: str) -> BasketItem:
     archive, _, obsid = decode(component).partition(":")
-    items = items_of(basket).select_related("observation", "manifest").defer("manifest__products")
+    items = items_of(basket).select_related("observation", "manifest").defer(*HEAVY)
     item = items.filter(mission=mission, observation__archive=archive, observation__obsid=obsid).first()
     if item is None:
         raise unknown(path)

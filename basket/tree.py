@@ -22,6 +22,7 @@ LIMIT: Final = 100
 MAX_LIMIT: Final = 200
 MOST_ROWS: Final = 200
 ITEM: Final = tuple(field.name for field in BasketItem._meta.concrete_fields)
+ITEM_COUNTS: Final = tuple(name for name in ITEM if name not in {"excluded", "selected"})
 
 
 @dataclass(frozen=True, slots=True)

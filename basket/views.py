@@ -98,7 +98,7 @@ def remove(request: HttpRequest) -> HttpResponse:
 def undo(request: HttpRequest) -> HttpResponse:
     """Bring back what the `removal` with that key took out, or else the last one."""
     key = request.POST.get("removal", "")
-    done = removal.undo(_basket(request), int(key) if key.isdecimal() else None)
+    done = removal.undo(_basket(request), int(key) if key.isdecimal() and len(key) < 19 else None)
     messages.success(request, f"Brought back {counted(done.files, 'file')} ({format_size(done.bytes)}).")
     return _back(request, _state(request))
 

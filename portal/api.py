@@ -95,7 +95,7 @@ def _text(name: str, description: str, *, many: bool = False) -> OpenApiParamete
     ],
     responses=FoundSerializer,
 )
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 def search(request: Request) -> Response:
     """Observations that match. Without any criterion: all of them."""
     wanted = parse(request.query_params.getlist, request.query_params)
@@ -108,8 +108,8 @@ def search(request: Request) -> Response:
 
 def _whole(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name, str(default))
-    if not text.isdecimal() or not 1 <= int(text[:10]) < 10**9:
-        raise Problem(f"{name}={text} is not a whole number from 1.", field=name)
+    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
+        raise Problem(f"{name}={text[:40]} is not a whole number from 1.", field=name)
     return int(text)
 
 

@@ -141,7 +141,8 @@ def set_up(kind: str) -> None:
     say(f"Installing {count} packages …")
     install("--require-hashes", "-r", str(requirements("tools")))
     install("--require-hashes", "-r", str(requirements(kind)))
-    write_command()
+    if folder().is_relative_to(CHECKOUT):
+        write_command()
     stamp().write_text(json.dumps(wanted(kind), indent=1), encoding="utf-8")
 
 

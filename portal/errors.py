@@ -6,9 +6,17 @@ The shape is the contract's: {"error": {"code", "message", "field"}}.
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.db import DataError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
+
+
+IMPOSSIBLE = (DataError, OverflowError, RecursionError, UnicodeEncodeError)
+"""What values raise that no column, number or text of ours can hold: a NUL, 400 digits, half a character, a body
+nested a hundred thousand deep. They come from outside only, and are the sender's fault."""
+
+IMPOSSIBLE_TOLD = "The request holds a value that cannot be: a NUL character, a number beyond all sizes, or the like."
 
 
 class Problem(Exception):
@@ -27,10 +35,15 @@ class Problem(Exception):
 
 def body(code: str, message: str, field: str = "") -> dict[str, dict[str, str]]:
     """The JSON body of every error."""
-    error = {"code": code, "message": message}
+    error = {"code": code, "message": _sendable(message)}
     if field:
-        error["field"] = field
+        error["field"] = _sendable(field)
     return {"error": error}
+
+
+def _sendable(text: str) -> str:
+    """A message may quote what was sent, and JSON can carry half a character that UTF-8 cannot."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def api_error(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -38,6 +51,8 @@ def api_error(error: Exception, context: dict[str, Any]) -> Response | None:
     del context
     if isinstance(error, Problem):
         return Response(body(error.code, error.message, error.field), error.status)
+    if isinstance(error, IMPOSSIBLE):
+        return Response(body("bad_request", IMPOSSIBLE_TOLD), 400)
     if isinstance(error, Http404):
         return Response(body("not_found", str(error) or "There is nothing here."), 404)
     if isinstance(error, PermissionDenied):

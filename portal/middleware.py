@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
 
-from portal.errors import Problem
+from portal.errors import IMPOSSIBLE, IMPOSSIBLE_TOLD, Problem
 
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -48,6 +48,8 @@ class ProblemPages(MiddlewareMixin):
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """The page for a Problem; anything else goes on."""
+        if isinstance(error, IMPOSSIBLE):
+            error = Problem(IMPOSSIBLE_TOLD)
         if not isinstance(error, Problem):
             return None
         context = {"status": error.status, "message": error.message, "field": error.field}

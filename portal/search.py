@@ -4,6 +4,7 @@ A position matches footprints (s_region) that its circle touches, not their cent
 search of centres would miss almost every footprint that overlaps.
 """
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,7 @@ NUMBERS = {
 }
 NOT_COLUMNS = ("target", "radius", "ra", "dec", "program", "collection", "page", "page_size", "access", "format")
 FACET_VALUES = 50
+LARGEST = 1e15
 ORDER = ("obs_collection", "obs_id", "archive", "obsid")
 
 
@@ -313,15 +315,25 @@ def _text(name: str, value: str) -> Q:
 
 def _number(name: str, value: str) -> Q:
     """One number, or a range such as 100..200, 100.. or ..200."""
+    low, dots, high = value.partition("..")
+    if dots:
+        above = Q(**{f"{name}__gte": _finite(name, low)}) if low else Q()
+        return above & (Q(**{f"{name}__lte": _finite(name, high)}) if high else Q())
+    if not value:
+        return Q(**{name: None})
+    number = _finite(name, value)
+    return Q(**{f"{name}__gte": number, f"{name}__lte": number})
+
+
+def _finite(name: str, text: str) -> float:
     try:
-        low, dots, high = value.partition("..")
-        if not dots:
-            return Q(**{name: float(value)}) if value else Q(**{name: None})
-        return (Q(**{f"{name}__gte": float(low)}) if low else Q()) & (
-            Q(**{f"{name}__lte": float(high)}) if high else Q()
-        )
+        number = float(text)
     except ValueError:
-        raise Problem(f"{name}={value} is neither a number nor a range such as 100..200.", field=name) from None
+        number = math.nan
+    if not abs(number) < LARGEST:
+        message = f"{name}={text[:40]} is neither a number nor a range such as 100..200."
+        raise Problem(message, field=name)
+    return number
 
 
 def _plain(value: object) -> str:

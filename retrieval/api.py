@@ -90,7 +90,7 @@ def _created(request: Request, retrieval: Retrieval) -> Response:
     request=CreateSerializer,
     responses={201: RetrievalSerializer, 413: OpenApiTypes.OBJECT, 422: OpenApiTypes.OBJECT},
 )
-@api_view(["GET", "POST"])
+@api_view(["GET", "HEAD", "POST"])
 def index(request: Request) -> Response:
     """Your retrievals, newest first; POST retrieves the selected files of the basket."""
     if request.method == "POST":
@@ -115,7 +115,7 @@ def index(request: Request) -> Response:
     ],
     responses=RetrievalSerializer,
 )
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 def show(request: Request, retrieval_id: str) -> Response:
     """One retrieval. With `wait` and `phase`: when it has left that phase, or can be downloaded (UWS WAIT, PHASE)."""
     retrieval = _found(request, retrieval_id)
@@ -135,7 +135,7 @@ def show(request: Request, retrieval_id: str) -> Response:
     ],
     responses=RetrievalFilePageSerializer,
 )
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 def files(request: Request, retrieval_id: str) -> Response:
     """The files of a retrieval and what became of each."""
     page, size = _page_of(request, FILES_PAGE_SIZE)
@@ -175,7 +175,7 @@ def again(request: Request, retrieval_id: str) -> Response:
 
 
 @extend_schema(operation_id="retrieval_changes", responses=ChangesSerializer)
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 def changes(request: Request, retrieval_id: str) -> Response:
     """What the archive changed since the files were requested."""
     found = history.changes(_found(request, retrieval_id), request.user, timezone.now())
@@ -259,8 +259,8 @@ def _page_of(request: Request, default_size: int) -> tuple[int, int]:
 
 def _whole(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name, str(default))
-    if not text.isdecimal() or not 1 <= int(text[:10]) < 10**9:
-        raise Problem(f"{name}={text} is not a whole number from 1.", field=name)
+    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
+        raise Problem(f"{name}={text[:40]} is not a whole number from 1.", field=name)
     return int(text)
 
 

@@ -18,9 +18,6 @@ from retrieval.zipplan import Inline, Member, ZipPlan
 OPEN = (Outcome.PENDING, Outcome.DELIVERED, Outcome.SKIPPED)
 """Outcomes of files that are, or may again be, in the bundle: not those that cannot be had."""
 
-BEGUN_BEFORE = ((0, 0),)
-"""`sent_ranges` when bytes of an earlier layout have left, but none of the present one."""
-
 NOT_SENT = "Not sent: the transfer ended before it came to this file."
 
 
@@ -88,7 +85,8 @@ def settle(retrieval: Retrieval) -> Bundle:
     bundle = load(retrieval)
     retrieval.bytes = bundle.bytes
     if retrieval.etag != bundle.plan.etag:
-        retrieval.sent_ranges, retrieval.bytes_sent = list(BEGUN_BEFORE if retrieval.started else []), 0
+        retrieval.relaid = retrieval.relaid or retrieval.started is not None
+        retrieval.sent_ranges, retrieval.bytes_sent = [], 0
     retrieval.length, retrieval.etag = bundle.plan.length, bundle.plan.etag
     return bundle
 

@@ -15,7 +15,7 @@ from retrieval import accounting
 from retrieval import bundle as layouts
 from retrieval.accounting import Fault, Superseded
 from retrieval.answer import Conditions, Entity, answer
-from retrieval.bundle import BEGUN_BEFORE, Bundle
+from retrieval.bundle import Bundle
 from retrieval.models import Outcome, Phase, Retrieval
 from retrieval.ranges import Span
 from retrieval.rights import refused
@@ -114,7 +114,7 @@ def _changed(retrieval: Retrieval, faults: list[Fault]) -> Problem:
 def _is_resumable(retrieval: Retrieval) -> bool:
     """A client without If-Range cannot know that the bundle was laid out anew since it began: it gets the whole then,
     and notices, instead of two halves of different archives."""
-    return [tuple(span) for span in retrieval.sent_ranges] != list(BEGUN_BEFORE)
+    return not retrieval.relaid
 
 
 def _ledger(retrieval: Retrieval, etag: str, user: access.User, guarded: set[int], now: datetime) -> Ledger:

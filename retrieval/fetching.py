@@ -13,8 +13,9 @@ from threading import Lock
 
 from retrieval.zipplan import FileRange, Segment
 
-OPENING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-"""Never waits, not even for the other end of a pipe that took a file's place."""
+OPENING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+"""Never waits, not even for the other end of a pipe that took a file's place, and never follows a link that did:
+the catalogue keeps resolved paths."""
 
 PIECE_BYTES = 1 << 20
 """Headers and small files are packed into pieces of this size; large files are cut into them."""
@@ -61,7 +62,7 @@ class Sources:
 def difference(path: str, size: int, mtime_ns: int) -> str:
     """Why the file at `path` is not the readable one of this size and time; empty when it is."""
     try:
-        found = os.stat(path)  # noqa: PTH116  # half the time of Path(path).stat(), and there may be 500,000
+        found = os.lstat(path)  # noqa: PTH116  # half the time of Path(path).stat(), and there may be 500,000
     except OSError as error:
         return unreadable(error)
     if not stat.S_ISREG(found.st_mode) or not os.access(path, os.R_OK):

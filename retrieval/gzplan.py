@@ -21,8 +21,7 @@ from typing import Protocol
 
 from retrieval.crc32 import combined
 from retrieval.tarplan import TarPlan
-from retrieval.virtual import joined
-from retrieval.zipplan import FileRange, Segment
+from retrieval.virtual import FileRange, Segment, joined
 
 STORED = 0
 """Remembered instead of a size: the member is stored, not deflated."""
@@ -33,6 +32,7 @@ _BLOCK = struct.Struct("<B2H")
 _BLOCK_BYTES = 0xFFFF
 _SMALLEST = len(_HEADER) + 2 + _TRAILER.size
 _CHUNK_BYTES = 1 << 20
+_WORTHWHILE = 32
 
 
 class Compressor(Protocol):
@@ -202,7 +202,7 @@ def gzip_member(unpacked: Iterable[bytes], compressor: Compressor) -> Iterator[b
 
 
 def packed_size(unpacked: Iterable[bytes], compressor: Compressor) -> int:
-    """Return what is to be remembered of a gzip member: its bytes, or STORED where deflating saves nothing."""
+    """Return what is to be remembered of a gzip member: its bytes, or STORED where deflating saves under 1/32."""
     raw = 0
 
     def counted() -> Iterator[bytes]:
@@ -212,7 +212,7 @@ def packed_size(unpacked: Iterable[bytes], compressor: Compressor) -> int:
             yield piece
 
     packed = sum(map(len, gzip_member(counted(), compressor)))
-    return packed if packed < stored_size(raw) else STORED
+    return packed if packed <= raw - raw // _WORTHWHILE else STORED
 
 
 def stored_size(size: int) -> int:

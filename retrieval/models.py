@@ -73,6 +73,7 @@ class Retrieval(models.Model):
     length = models.BigIntegerField(null=True)  # of the bundle, headers and manifests included
     etag = models.CharField(max_length=80, blank=True)
     sent_ranges = models.JSONField(default=list)  # merged [start, stop) pairs of the bundle already sent
+    relaid = models.BooleanField(default=False)  # bytes of an earlier layout have left: see delivery
     message = models.TextField(blank=True)
     lease = models.DateTimeField(null=True)
     epoch = models.PositiveIntegerField(default=0)

@@ -14,8 +14,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from retrieval.virtual import VirtualArchive, clipped, in_utc
-from retrieval.zipplan import Inline, Member
+from retrieval.virtual import Inline, Member, VirtualArchive, clipped, in_utc
 
 _BLOCK = struct.Struct("100s8s8s8s12s12s8sc100s6s2s32s32s8s8s155s12x")
 _CHECKSUM_AT = slice(148, 156)

@@ -11,11 +11,10 @@ from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TypeVar
-
-from retrieval.zipplan import FileRange, Inline, Member, Segment
+from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -25,6 +24,33 @@ _LARGEST_CRC32 = 0xFFFFFFFF
 _PIECE_BYTES = 1 << 16
 
 _UNSAFE_PATH = re.compile(r"^/|^[A-Za-z]:|[\\\x00]|(?:^|/)\.{0,2}(?:/|\Z)")
+
+
+class Member(NamedTuple):
+    """A file of the archive: relative path with ``/``, size in bytes, CRC-32 of its bytes."""
+
+    path: str
+    size: int
+    crc32: int
+
+
+class Inline(NamedTuple):
+    """A member whose bytes are given here, such as a manifest."""
+
+    path: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FileRange:
+    """`length` bytes from `offset` on of the file of member `index`."""
+
+    index: int
+    offset: int
+    length: int
+
+
+Segment = bytes | FileRange
 
 
 class VirtualArchive(ABC):

@@ -14,7 +14,16 @@ from basket.models import Basket
 from portal.archives.base import MRP
 from portal.models import Membership, Observation, Product
 
-GUIDE_STAR = "gs"
+# Category, group and ending of a file name: few enough that several files are alike
+KINDS = [
+    ("SCIENCE", "CAL", ".fits"),
+    ("SCIENCE", "CAL", ".FITS"),
+    ("SCIENCE", "I2D", ".fits.gz"),
+    ("AUXILIARY", "GS-ID", ".fits"),
+    ("PREVIEW", "", ".jpg"),
+    ("", "", ""),
+    ("AUXILIARY", "", ".json"),
+]
 
 
 class Catalogue:
@@ -138,18 +147,18 @@ def random_catalogue(seed: int, observations: int = 12, products: int = 150) -> 
     draw = random.Random(seed)
     catalogue = Catalogue()
     missions = ["JWST", "HST", "TESS"]
-    pool = [
-        catalogue.product(
-            f"{draw.choice(['jw', 'hst', 'gs', 'tess'])}{number:04}_{draw.choice(['cal', 'i2d', 'raw'])}"
-            f"{draw.choice(['.fits', '.FITS', '.jpg', '.fits.gz', '.json', ''])}",
+    pool = []
+    for number in range(products):
+        category, group, ending = draw.choice(KINDS)
+        product = catalogue.product(
+            f"{draw.choice(['jw', 'gs'])}{number:04}_{group.lower() or 'thumb'}{ending}",
             size=draw.choice([None, 0, draw.randrange(10**10), draw.randrange(10**5)]),
-            mission=draw.choice(missions),
-            productType=draw.choice(["SCIENCE", "AUXILIARY", "PREVIEW", ""]),
-            productSubGroupDescription=draw.choice(["CAL", "I2D", "", "GS-ID"]),
+            mission=draw.choice(["JWST", "JWST", "TESS"]),
+            productType=category,
+            productSubGroupDescription=group,
             dataRights=draw.choice(["PUBLIC", "PUBLIC", "EXCLUSIVE_ACCESS"]),
         )
-        for number in range(products)
-    ]
+        pool.append(product)
     made = [catalogue.observation(f"obs{number}", draw.choice(missions)) for number in range(observations - 1)]
     for observation in made:
         for product in draw.sample(pool, draw.randint(1, 30)):
@@ -167,7 +176,7 @@ def list_at_random(draw: random.Random, catalogue: Catalogue, observation: Obser
             product,
             exposure=exposure,
             mrp=draw.random() < 0.4,
-            dataproduct_type=draw.choice(["image", "spectrum", ""]),
+            dataproduct_type=draw.choice(["image"] * 6 + ["spectrum", ""]),
             calib_level=draw.choice([None, 1, 2, 3]),
         )
 

@@ -10,8 +10,7 @@ from django.utils import timezone
 from basket.models import Basket
 from retrieval import plan
 from retrieval.models import Phase, Retrieval
-from tests.small_archive import SmallArchive, fill
-from tests.test_plan import law
+from tests.small_archive import SmallArchive, fill, law
 from tests.tools import tool
 from tests.web_server import WebServer, until
 

@@ -2,9 +2,13 @@
 
 import hashlib
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from django.db import transaction
 
 from basket.filling import add_observations
 from basket.models import Basket
@@ -12,6 +16,7 @@ from basket.page import Filters
 from basket.selection import select
 from portal.access import datetime_to_mjd
 from portal.models import Membership, Observation, Product, StoredFile
+from retrieval.models import Outcome, Retrieval
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 RELEASE = datetime(2027, 3, 1, tzinfo=UTC)
@@ -104,3 +109,24 @@ def fill(basket: Basket, archive: SmallArchive) -> Basket:
     add_observations(basket, [one.pk for one in archive.observations.values()])
     select(basket, "", Filters(mrp=False), value=True)
     return basket
+
+
+def law(retrieval: Retrieval) -> None:
+    """The numbers are those of the rows, and they add up."""
+    retrieval.refresh_from_db()
+    outcomes = list(retrieval.files.values_list("outcome", flat=True))
+    assert retrieval.requested == len(outcomes)
+    for outcome in Outcome:
+        assert getattr(retrieval, outcome.value) == outcomes.count(outcome), outcome
+    parts = retrieval.delivered + retrieval.denied + retrieval.failed + retrieval.skipped + retrieval.pending
+    assert retrieval.requested == parts
+    if retrieval.is_ended:
+        assert retrieval.pending == 0
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """One example of a property test leaves no rows to the next."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)

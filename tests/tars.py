@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from retrieval.tarplan import TarPlan
-from retrieval.zipplan import Inline, Member
+from retrieval.virtual import Inline, Member
 from tests.tools import ask
 from tests.virtual_archives import Imagined
 

@@ -1,13 +1,11 @@
 """What is written down of a transfer: whatever happens, in whatever order, every file has exactly one outcome."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.db import transaction
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
@@ -17,8 +15,7 @@ from portal.errors import Problem
 from retrieval import accounting, bundle, plan
 from retrieval.accounting import Fault, Superseded
 from retrieval.models import Outcome, Phase, Retrieval
-from tests.small_archive import NOW, SmallArchive, fill
-from tests.test_plan import law
+from tests.small_archive import NOW, SmallArchive, fill, law, undone
 
 pytestmark = pytest.mark.django_db
 
@@ -49,14 +46,6 @@ def frozen(archive: SmallArchive, fates: list[str]) -> Retrieval:
             archive.file(name, b"" if fate == "empty" else b"x" * (100 * number + 1))
     basket = fill(Basket.objects.create(key="stranger"), archive)
     return plan.freeze(basket, AnonymousUser(), NOW, key="stranger")
-
-
-@contextmanager
-def undone() -> Iterator[None]:
-    """One example of a property test leaves no rows to the next."""
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
 
 
 class Story:
@@ -171,6 +160,19 @@ def test_a_transfer_that_goes_on_takes_its_error_back(archive: SmallArchive) -> 
     law(retrieval)
     assert (retrieval.phase, retrieval.delivered, retrieval.message) == (Phase.COMPLETED, 2, "")
     assert not retrieval.files.exclude(reason="").exists()
+
+
+def test_after_a_cut_what_was_sent_before_counts_no_more_once_it_begins_anew(archive: SmallArchive) -> None:
+    retrieval = frozen(archive, ["fine", "fine", "fine"])
+    laid_out = bundle.load(retrieval)
+    accounting.begin(retrieval, retrieval.etag, NOW)
+    accounting.record(retrieval.pk, laid_out, (0, laid_out.plan.member_span(0)[1]), NOW)
+    accounting.cut(retrieval.pk, retrieval.etag, Fault(1, Outcome.FAILED, "It moved."), NOW)
+    law(retrieval)
+    assert (retrieval.delivered, retrieval.failed, retrieval.skipped, retrieval.bytes_sent) == (1, 1, 1, 0)
+    accounting.begin(retrieval, retrieval.etag, NOW)
+    law(retrieval)
+    assert (retrieval.delivered, retrieval.failed, retrieval.pending) == (0, 1, 2)
 
 
 def test_a_cut_names_its_file_and_leaves_it_out(archive: SmallArchive) -> None:

@@ -14,12 +14,20 @@ MAY_IMPORT = {
     "retrieval": {"portal", "basket", "retrieval"},
 }
 # The outermost layer: it is called by the framework, and by nothing below it.
-FACES = {"admin", "api", "api_docs", "api_urls", "commands", "tasks", "urls", "views"}
+FACES = {"admin", "api", "api_docs", "api_urls", "commands", "mast_urls", "tasks", "urls", "views"}
 # Where a request is at home: the faces, and what stands between the framework and them.
 KNOW_REQUESTS = FACES | {"context", "current", "errors", "middleware", "templatetags"}
 # What runs before Django knows its applications.
 GROUND = tuple(f"portal.{name}" for name in ("bootstrap", "console", "embedded", "env", "supervisor", "testing"))
-PURE = ("retrieval.zipplan", "retrieval.tarplan", "basket.page", "portal.archives.base")
+PURE = (
+    "retrieval.zipplan",
+    "retrieval.tarplan",
+    "retrieval.gzplan",
+    "retrieval.virtual",
+    "retrieval.crc32",
+    "basket.page",
+    "portal.archives.base",
+)
 FORBIDDEN_NAMES = {"services", "utils", "helpers", "signals"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

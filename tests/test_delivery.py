@@ -18,8 +18,7 @@ from portal.models import Product
 from retrieval import plan
 from retrieval.models import Phase, Retrieval
 from tests.downloads import MB, curl, fetch, freeze, settled, url_of
-from tests.small_archive import SmallArchive, path_of
-from tests.test_plan import law
+from tests.small_archive import SmallArchive, law, path_of
 from tests.tools import ask
 from tests.web_server import WebServer, serving, signed_in, until
 

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.gzplan import STORED, Deflated, Differs, GzipPlan, gzip_member, packed_size, stored_size
+from retrieval.gzplan import STORED, Compressor, Deflated, Differs, GzipPlan, gzip_member, packed_size, stored_size
 from retrieval.tarplan import TarPlan
-from retrieval.zipplan import FileRange, Inline, Member, Segment
+from retrieval.virtual import FileRange, Inline, Member, Segment
 from tests.tars import planned, python_extract
 from tests.test_tarplan import MANIFESTS, SAMPLE
 from tests.tools import ask, files_below
@@ -127,7 +127,7 @@ def test_each_span_is_a_gzip_of_one_member_of_the_tar(files: dict[str, bytes], d
 def test_what_compresses_is_deflated_and_noise_is_stored() -> None:
     files = {"zeros": bytes(300_000), "noise": NOISE}
     plan = packed(planned(files), files)
-    assert [low_high[1] - low_high[0] < 3000 for low_high in map(plan.member_span, range(2))] == [True, False]
+    assert [high - low < 3000 for low, high in map(plan.member_span, range(2))] == [True, False]
     kinds = [type(piece) for piece in plan.segments() if not isinstance(piece, bytes)]
     assert kinds == [Deflated, *[FileRange] * 5]
 
@@ -180,13 +180,36 @@ def test_a_stored_member_over_4_gib_has_the_right_length_and_trailer() -> None:
     assert int.from_bytes(trailer[4:], "little") == 1024
 
 
-@given(st.lists(st.integers(0, len(NOISE)), max_size=5))
+class Chunks:
+    """A compressor that gives away how the bytes came to it."""
+
+    def compress(self, data: bytes, /) -> bytes:
+        return b"%d " % len(data)
+
+    def flush(self) -> bytes:
+        return b"end"
+
+
+@given(st.lists(st.integers(0, 3_000_000), max_size=5), st.sampled_from([level_1, Chunks]))
 @settings(max_examples=50, deadline=None)
-def test_how_the_bytes_come_in_pieces_makes_no_difference(cuts: list[int]) -> None:
-    data = SAMPLE["JWST/jw02731-o001_t017_nircam_clear-f090w/jw02731_i2d.fits"] * 20 + NOISE
+def test_how_the_bytes_come_in_pieces_makes_no_difference(
+    cuts: list[int], compressor: Callable[[], Compressor]
+) -> None:
+    data = NOISE * 10
     edges = [0, *sorted(cuts), len(data)]
     pieces = [data[low:high] for low, high in pairwise(edges)]
-    assert b"".join(gzip_member(pieces, level_1())) == b"".join(gzip_member([data], level_1()))
+    assert b"".join(gzip_member(pieces, compressor())) == b"".join(gzip_member([data], compressor()))
+
+
+def test_a_range_of_a_huge_stored_member_touches_only_its_own_blocks() -> None:
+    plan = GzipPlan(TarPlan([Member("a", 1 << 44, 0)]), [STORED], compressor="")
+    block = 10 + 65_540 * 1_000_000  # behind 1,536 bytes of header, with a pax record of the size
+    pieces = list(plan.segments(block + 5, block + 65_540 + 5 + 10))
+    assert pieces == [
+        FileRange(0, 65_535 * 1_000_000 - 1536, 65_535),
+        b"\0\xff\xff\0\0",
+        FileRange(0, 65_535 * 1_000_001 - 1536, 10),
+    ]
 
 
 @pytest.mark.parametrize("wrong", [-1, 1, 200, -200])
@@ -202,6 +225,19 @@ def test_a_member_that_comes_out_with_another_size_is_not_finished(wrong: int) -
     with pytest.raises(Differs, match=f"{sizes[0] + wrong} were remembered"):
         out.writelines(plan.deflate(part, filled(plan.unpacked(0), list(files.values())), level_1()))
     assert out.tell() < part.length
+
+
+def test_a_member_that_goes_on_where_it_should_end_is_not_finished() -> None:
+    files = {"a": NOISE.hex().encode() * 6}
+    tar = planned(files)
+    *before, _ = gzip_member(filled(tar.segments(*tar.member_span(0)), list(files.values())), level_1())
+    remembered = sum(map(len, before))
+    plan = GzipPlan(tar, [remembered], compressor=ZLIB)
+    part = Deflated(0, 0, remembered)
+    out = io.BytesIO()
+    with pytest.raises(Differs, match=f"{remembered} were remembered"):
+        out.writelines(plan.deflate(part, filled(plan.unpacked(0), list(files.values())), level_1()))
+    assert out.tell() < remembered
 
 
 def test_a_range_that_ends_early_compresses_no_further() -> None:

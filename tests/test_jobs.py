@@ -22,8 +22,7 @@ from portal.models import Product, StoredFile
 from retrieval import accounting, jobs, plan, tasks
 from retrieval.models import Outcome, Phase, Retrieval
 from tests.conftest import CHECKOUT
-from tests.small_archive import SmallArchive, fill, path_of
-from tests.test_plan import law
+from tests.small_archive import SmallArchive, fill, law, path_of
 from tests.web_server import environment, until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -16,7 +16,7 @@ from retrieval import manifest
 from retrieval.manifest import FileOutcome, Summary
 from retrieval.zipplan import Inline, ZipPlan
 from tests.tools import ask
-from tests.zips import Imagined
+from tests.virtual_archives import Imagined
 
 CREATED = datetime(2026, 6, 26, 16, 50, 31, tzinfo=UTC)
 NAME = "MAST_2026-06-26T1650"

@@ -59,13 +59,21 @@ def test_matches_are_rows_with_their_counts(db: None) -> None:
     assert found[manifests[empty.pk].pk].rows.tolist() == []
 
 
-def test_an_immutable_manifest_is_searched_once(db: None, django_assert_num_queries: object) -> None:
+def test_an_immutable_manifest_is_searched_once(db: None) -> None:
     observation = Catalogue().filled("a.fits", "b.fits")
     pk = manifests_for([observation.pk])[observation.pk].pk
     matches("a.", [pk])
     Product.objects.all().delete()
     assert matches("a.", [pk])[pk].rows.tolist() == [True, False]
     assert matches("b.", [pk])[pk].rows.tolist() == [False, True], "names are kept too"
+
+
+def test_a_file_that_left_the_catalogue_shifts_no_other_name(db: None) -> None:
+    observation = Catalogue().filled("a.fits", "b.fits", "c\nd.fits")
+    pk = manifests_for([observation.pk])[observation.pk].pk
+    Product.objects.filter(productFilename="a.fits").delete()
+    assert matches("b.", [pk])[pk].rows.tolist() == [False, True, False]
+    assert matches("d.", [pk])[pk].rows.tolist() == [False, False, True]
 
 
 def test_the_memory_forgets_what_was_used_longest_ago() -> None:

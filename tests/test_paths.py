@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from retrieval.paths import UniquePaths, component, delivery_path, split_extension, unique_paths
 from retrieval.zipplan import Member, ZipPlan
 from tests.tools import EXTRACTORS, files_below
-from tests.zips import written
+from tests.virtual_archives import written
 
 DEVICES = {
     "CON",

@@ -1,15 +1,12 @@
 """Freezing a selection: every file gets one row, one path and one outcome, and the numbers always add up."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
-from django.db import transaction
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
@@ -20,7 +17,7 @@ from portal.errors import Problem
 from portal.models import Grant, Product, Program, StoredFile
 from retrieval import plan
 from retrieval.models import Outcome, Phase, Retrieval, RetrievalFile
-from tests.small_archive import NOW, SmallArchive, fill, path_of
+from tests.small_archive import NOW, SmallArchive, fill, law, path_of, undone
 
 pytestmark = pytest.mark.django_db
 
@@ -43,19 +40,6 @@ def freeze(basket: Basket, user: User | AnonymousUser = NOBODY, now: datetime = 
 
 def only(retrieval: Retrieval) -> RetrievalFile:
     return retrieval.files.get()
-
-
-def law(retrieval: Retrieval) -> None:
-    """The numbers are those of the rows, and they add up."""
-    retrieval.refresh_from_db()
-    outcomes = list(retrieval.files.values_list("outcome", flat=True))
-    assert retrieval.requested == len(outcomes)
-    for outcome in Outcome:
-        assert getattr(retrieval, outcome.value) == outcomes.count(outcome), outcome
-    parts = retrieval.delivered + retrieval.denied + retrieval.failed + retrieval.skipped + retrieval.pending
-    assert retrieval.requested == parts
-    if retrieval.is_ended:
-        assert retrieval.pending == 0
 
 
 def test_the_selected_files_are_frozen_with_their_place_and_what_was_measured(
@@ -311,14 +295,6 @@ EXPECTED = {
     "vanished": "failed",
     "resized": "failed",
 }
-
-
-@contextmanager
-def undone() -> Iterator[None]:
-    """One example of a property test leaves no rows to the next."""
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
 
 
 @hypothesis(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -17,8 +17,7 @@ from basket.models import Basket
 from portal.models import Product
 from retrieval import accounting, jobs
 from retrieval.models import Phase, Retrieval
-from tests.small_archive import SmallArchive, fill, path_of
-from tests.test_plan import law
+from tests.small_archive import SmallArchive, fill, law, path_of
 
 pytestmark = pytest.mark.django_db
 

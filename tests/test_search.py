@@ -13,6 +13,7 @@ from portal.search import Results, Search, matching, parse_query, program_ids, r
 from tests.sky_catalogue import observe, square
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
+WORDS = st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1, max_size=5)
 pytestmark = pytest.mark.django_db
 
 
@@ -160,10 +161,10 @@ def test_every_facet_value_leads_to_as_many_observations_as_it_says() -> None:
 
 
 @given(
-    collection=st.lists(st.text(min_size=1, max_size=5), unique=True, max_size=3),
+    collection=st.lists(WORDS, unique=True, max_size=3),
     columns=st.dictionaries(
         st.sampled_from(OBSERVATION_COLUMNS),
-        st.lists(st.text(min_size=1, max_size=5), unique=True, min_size=1, max_size=2),
+        st.lists(WORDS, unique=True, min_size=1, max_size=2),
         max_size=3,
     ),
 )

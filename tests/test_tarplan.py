@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrieval.tarplan import TarPlan
-from retrieval.zipplan import FileRange, Inline, Member
+from retrieval.virtual import FileRange, Inline, Member
 from tests.tars import EXTRACTORS, LISTERS, infos, planned, said
 from tests.tools import files_below
 from tests.virtual_archives import read, written

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from retrieval.tarplan import TarPlan
-from retrieval.zipplan import FileRange, Inline, Member
+from retrieval.virtual import FileRange, Inline, Member
 from tests.tars import EXTRACTORS, LISTERS, infos, planned, said
 from tests.tools import ask, files_below
 from tests.virtual_archives import Imagined, written

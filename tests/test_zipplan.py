@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from retrieval.zipplan import FileRange, Inline, Member, ZipPlan
 from tests.tools import EXTRACTORS, ask, files_below
-from tests.zips import Imagined, planned, read, written
+from tests.virtual_archives import Imagined, read, written
+from tests.zips import planned
 
 SAMPLE = {
     "JWST/jw02731-o001_t017_nircam_clear-f090w/jw02731_i2d.fits": bytes(range(256)) * 300,

@@ -8,7 +8,8 @@ import pytest
 
 from retrieval.zipplan import FileRange, Inline, Member, ZipPlan
 from tests.tools import ask
-from tests.zips import Imagined, written, zeros_crc32
+from tests.virtual_archives import Imagined, written
+from tests.zips import zeros_crc32
 
 GIB = 1 << 30
 

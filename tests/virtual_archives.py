@@ -4,8 +4,7 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from retrieval.virtual import VirtualArchive
-from retrieval.zipplan import FileRange
+from retrieval.virtual import FileRange, VirtualArchive
 
 
 def read(plan: VirtualArchive, files: Mapping[str, bytes], start: int = 0, stop: int | None = None) -> bytes:

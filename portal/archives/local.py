@@ -159,4 +159,4 @@ def _touched(rows: list[Observation], criteria: Criteria) -> Iterator[Observatio
 
 def _without_waiting(path: str, flags: int) -> int:
     """Open without waiting for the other end of a pipe."""
-    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -93,6 +93,8 @@ def _plain(values: Any, name: str, unit: str, complain: Complaint) -> Any:
 
 def _head(path: Path) -> bytes:
     """The first bytes, decompressed. Raises Unreadable."""
+    if path.exists() and not path.is_file():
+        raise Unreadable("it is not a file.")
     try:
         with get_readable_fileobj(str(path), encoding="binary") as stream:
             head = bytes(stream.read(SNIFFED)).removeprefix(BOM)

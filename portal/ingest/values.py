@@ -18,7 +18,7 @@ Cleaner = Callable[[Cell], object]
 
 # What astropy and the Portal write for a masked value
 BLANKS = frozenset({"", "--", "null"})
-LARGEST_SIZE = 2**63 - 1
+LARGEST_SIZE = 2**53 - 1
 LONGEST_NAME_BYTES = 255  # of a file or folder on ext4, APFS and NTFS
 # Years 1 to 9999 as Modified Julian Dates, the ones that are dates to every program
 FIRST_MJD, LAST_MJD = -678_575.0, 2_973_483.0
