@@ -113,18 +113,16 @@ def _places(ledger: Ledger, parts: Sequence[Part]) -> Iterator[tuple[Part, Baske
     absent = [part for part in parts if part.observation in manifests and part.observation not in present]
     positions = _free_positions(ledger, absent)
     made = _new_items(ledger, [manifests[part.observation] for part in absent], positions)
-    items = present | {item.observation_id: item for item in made}
-    rows = rows_of([item.manifest_id for item in items.values()])
+    new = {item.observation_id: item for item in made}
+    rows = rows_of([item.manifest_id for item in made])
+    stored = opened(ledger.cube, [present[part.observation] for part in parts if part.observation in present])
     for part in parts:
-        item = items.get(part.observation)
-        if item is None:
-            continue
-        if item.pk is None:
+        if part.observation in new:
+            item = new[part.observation]
             none = np.zeros(len(rows[item.manifest_id].product), np.bool_)
             yield part, item, Opened(rows[item.manifest_id], none, none.copy())
-        else:
-            [(_, one)] = opened(ledger.cube, [item])
-            yield part, item, one
+        elif part.observation in present:
+            yield part, *next(stored)
 
 
 def _new_items(ledger: Ledger, manifests: Sequence[ProductManifest], positions: Iterable[int]) -> list[BasketItem]:

@@ -46,14 +46,14 @@ def snapshot() -> Iterator[None]:
         return
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         yield
 
 
 @contextmanager
 def reading(basket: Basket) -> Iterator[Basket]:
     """The basket as it is stored now, without its set of ids, in a snapshot; an empty one where it is not stored
-    (any more). A lazy basket is found first: finding it may write."""
+    (any more). A lazy basket is found first: finding it may write, and a writer must not start from a snapshot."""
     pk = basket.pk
     with snapshot():
         found = None if pk is None else Basket.objects.defer("product_ids").filter(pk=pk).first()
@@ -181,10 +181,9 @@ class Ledger:
         new = [item for item in self._changed.values() if item.pk is None]
         old = [item for item in self._changed.values() if item.pk is not None]
         BasketItem.objects.bulk_create(new, batch_size=AT_ONCE)
-        if len(old) == 1:
-            old[0].save(update_fields=ITEM_STORED)
-        else:
-            BasketItem.objects.bulk_update(old, ITEM_STORED, batch_size=AT_ONCE)
+        BasketItem.objects.bulk_create(
+            old, batch_size=AT_ONCE, update_conflicts=True, unique_fields=["id"], update_fields=ITEM_STORED
+        )
         self._changed = {}
 
     def save(self) -> None:

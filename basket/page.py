@@ -94,7 +94,6 @@ class PageState:
     open: tuple[str, ...] = ()
     file: int | None = None
     more: tuple[tuple[str, str], ...] = ()
-    mrp_default: bool = True
 
     @classmethod
     def parse(cls, get: Get, *, mrp_default: bool = True) -> Self:
@@ -104,7 +103,6 @@ class PageState:
             open=tuple(dict.fromkeys(path for path in get("open") if path))[-MOST_OPEN:],
             file=_number((get("file") or [""])[-1]),
             more=tuple(_windows(get("more")).items())[-MOST_OPEN:],
-            mrp_default=mrp_default,
         )
 
     def changed(self, **changes: Any) -> Self:
@@ -126,8 +124,7 @@ class PageState:
     __str__ = query
 
     def _filter_pairs(self) -> Iterable[tuple[str, str]]:
-        if not self.filters.mrp or not self.mrp_default:
-            yield "mrp", "1" if self.filters.mrp else "0"
+        yield "mrp", "1" if self.filters.mrp else "0"
         for facet in FACETS:
             for value in sorted(set(self.filters.chosen(facet))):
                 yield facet, value

@@ -3,7 +3,6 @@
 There is no second code path for htmx: it takes the region it wants out of the same page.
 """
 
-from dataclasses import replace
 from urllib.parse import parse_qsl
 
 from django.conf import settings
@@ -42,6 +41,7 @@ def show(request: HttpRequest) -> HttpResponse:
     context = panels.panels(_basket(request), state, request.user, timezone.now(), settings.STREAM_LIMIT_BYTES)
     for sentence in panels.unknown_values(state, context["facets"]):
         messages.warning(request, sentence)
+    context["messages"] = list(messages.get_messages(request))  # shown, and said with the new counts
     return render(request, "basket/show.html", context)
 
 
@@ -54,7 +54,7 @@ def select(request: HttpRequest) -> HttpResponse:
     if verb not in request.POST:
         raise Problem("Say what to select or deselect: a node of the tree.", field="select")
     selection.select(_basket(request), request.POST[verb], state.filters, value=verb == "select")
-    return _back(request, state)
+    return _back(state)
 
 
 @require_POST
@@ -73,7 +73,7 @@ def add(request: HttpRequest) -> HttpResponse:
     messages.success(request, _told(filling.add_observations(_basket(request), keys)))
     if request.POST.get("then") == "stay":
         return HttpResponseRedirect(_next(request), status=303)
-    return _back(request, PageState(open=_opened(keys)))
+    return _back(PageState(open=_opened(keys)))
 
 
 @require_POST
@@ -91,7 +91,7 @@ def remove(request: HttpRequest) -> HttpResponse:
     messages.success(
         request, f"Removed {counted(done.files, 'file')} ({format_size(done.bytes)}) from the basket."
     )
-    return _back(request, _state(request))
+    return _back(_state(request))
 
 
 @require_POST
@@ -100,7 +100,7 @@ def undo(request: HttpRequest) -> HttpResponse:
     key = request.POST.get("removal", "")
     done = removal.undo(_basket(request), int(key) if key.isdecimal() and len(key) < 19 else None)
     messages.success(request, f"Brought back {counted(done.files, 'file')} ({format_size(done.bytes)}).")
-    return _back(request, _state(request))
+    return _back(_state(request))
 
 
 def _basket(request: HttpRequest) -> Basket:
@@ -126,7 +126,7 @@ def _remembered(request: HttpRequest) -> PageState:
     state = _parsed(request, mrp_default=kept)
     if state.filters.mrp != kept:
         request.session["mrp"] = state.filters.mrp
-    return replace(state, mrp_default=state.filters.mrp)
+    return state
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
@@ -138,9 +138,9 @@ def _address(state: PageState) -> str:
     return f"{reverse('basket:show')}?{query}" if query else reverse("basket:show")
 
 
-def _back(request: HttpRequest, state: PageState) -> HttpResponse:
-    """To the page as it was, whatever another tab made the session's custom meanwhile."""
-    return HttpResponseRedirect(_address(replace(state, mrp_default=request.session.get("mrp", True))), status=303)
+def _back(state: PageState) -> HttpResponse:
+    """To the page as it was."""
+    return HttpResponseRedirect(_address(state), status=303)
 
 
 def _next(request: HttpRequest) -> str:
@@ -177,6 +177,8 @@ def _opened(keys: list[int]) -> tuple[str, ...]:
 
 def _told(added: Added) -> str:
     parts = [f"Added {counted(added.added, 'observation')} with {counted(added.files, 'file')}"]
+    if added.added and not added.files and not added.rows:
+        parts.append("planned: there are no files yet")
     if added.duplicates:
         parts.append(f"{counted(added.duplicates, 'duplicate')} culled")
     if added.already:

@@ -102,7 +102,7 @@ def search(request: Request) -> Response:
     page, size = _whole(request, "page", 1), _whole(request, "page_size", 50)
     if size > MAX_PAGE_SIZE:
         raise Problem(f"page_size={size} is more than {MAX_PAGE_SIZE}.", field="page_size")
-    found = page_of(Results(wanted, timezone.now()), page, size)
+    found = page_of(Results(wanted, timezone.now()), page, request.user, size)
     return Response(_body(found, wanted, page, size))
 
 

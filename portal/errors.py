@@ -11,12 +11,13 @@ from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-
 IMPOSSIBLE = (DataError, OverflowError, RecursionError, UnicodeEncodeError)
 """What values raise that no column, number or text of ours can hold: a NUL, 400 digits, half a character, a body
 nested a hundred thousand deep. They come from outside only, and are the sender's fault."""
 
-IMPOSSIBLE_TOLD = "The request holds a value that cannot be: a NUL character, a number beyond all sizes, or the like."
+IMPOSSIBLE_TOLD = (
+    "The request holds a value that cannot be: a NUL character, a number beyond all sizes, or the like."
+)
 
 
 class Problem(Exception):

@@ -21,6 +21,7 @@ class Row:
     public_on: date | None
     recommended_files: int
     recommended_bytes: int
+    readable: bool
 
     @property
     def key(self) -> str:
@@ -45,14 +46,14 @@ class Found:
     next: str | None
 
 
-def page_of(results: Results, number: int, size: int = PAGE_SIZE) -> Found:
+def page_of(results: Results, number: int, user: access.User, size: int = PAGE_SIZE) -> Found:
     """Page `number`, counted from 1; a number past the end is the last page."""
     observations = results.observations
     count = observations.count()
     pages = max(1, -(-count // size))
     page = min(max(1, number), pages)
     start = (page - 1) * size
-    rows = rows_of(results, observations[start : start + size])
+    rows = rows_of(results, observations[start : start + size], user)
     search = results.search
     return Found(
         count=count,
@@ -69,15 +70,18 @@ def page_of(results: Results, number: int, size: int = PAGE_SIZE) -> Found:
     )
 
 
-def rows_of(results: Results, observations: Iterable[Observation]) -> list[Row]:
+def rows_of(results: Results, observations: Iterable[Observation], user: access.User) -> list[Row]:
     """Rows with their marks and the size of their recommended products."""
     shown = list(observations)
+    granted = access.granted_programs(user, results.now)
     recommended = _recommended([observation.pk for observation in shown])
     rows = []
     for observation in shown:
         mark, public_on = access.observation_status(observation, results.now)
         files, size = recommended.get(observation.pk, (0, 0))
-        rows.append(Row(observation, mark, public_on, files, size))
+        program = (observation.obs_collection, observation.proposal_id)
+        readable = mark == "public" or (mark == "exclusive" and program in granted)
+        rows.append(Row(observation, mark, public_on, files, size, readable))
     return rows
 
 

@@ -124,9 +124,9 @@ MESSIER = """
 
 OTHERS = """
 10 07 01.8 -40 26 11 | NGC 3132 | Southern Ring Nebula | Eight Burst Nebula
-10 37 19.0 -58 37 12 | NGC 3324 | Cosmic Cliffs
+10 37 19.0 -58 37 12 | NGC 3324 | Cosmic Cliffs | Carina
 10 45 03.6 -59 41 04 | Eta Carinae | Eta Car
-10 45 08.5 -59 52 04 | NGC 3372 | Carina Nebula | Carina
+10 45 08.5 -59 52 04 | NGC 3372 | Carina Nebula
 22 35 57.5 +33 57 36 | Stephan's Quintet | HCG 92
 07 23 19.5 -73 27 16 | SMACS J0723.3-7327 | SMACS 0723 | SMACS J0723
 00 37 41.1 -33 42 59 | ESO 350-40 | Cartwheel Galaxy | Cartwheel

@@ -25,7 +25,7 @@ def search(request: HttpRequest) -> HttpResponse:
     try:
         wanted = parse(request.GET.getlist, known)
         if wanted:
-            found = page_of(Results(wanted, timezone.now()), _page_number(request))
+            found = page_of(Results(wanted, timezone.now()), _page_number(request), request.user)
     except Problem as problem:
         form.is_valid()
         form.add_error(problem.field if problem.field in form.fields else "target", problem.message)

@@ -62,7 +62,7 @@ class Sources:
 def difference(path: str, size: int, mtime_ns: int) -> str:
     """Why the file at `path` is not the readable one of this size and time; empty when it is."""
     try:
-        found = os.lstat(path)  # noqa: PTH116  # half the time of Path(path).stat(), and there may be 500,000
+        found = os.lstat(path)  # half the time of Path(path).stat(), and there may be 500,000
     except OSError as error:
         return unreadable(error)
     if not stat.S_ISREG(found.st_mode) or not os.access(path, os.R_OK):

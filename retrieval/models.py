@@ -149,9 +149,7 @@ class RetrievalFile(models.Model):
     reason = models.TextField(blank=True)
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["retrieval", "position"], name="one_file_per_position")
-        ]
+        constraints = [models.UniqueConstraint(fields=["retrieval", "position"], name="one_file_per_position")]
         indexes = [models.Index(fields=["retrieval", "outcome"], name="retrieval_outcome")]  # retrieval.views
 
     def __str__(self) -> str:

@@ -57,7 +57,7 @@ def respond(
 
 def _measured(product: Product, stored: StoredBytes) -> tuple[Sources, str]:
     try:
-        found = os.lstat(stored.path)  # noqa: PTH116  # a path as the archive gave it
+        found = os.lstat(stored.path)  # a path as the archive gave it
     except OSError as error:
         raise Problem(f"{product.productFilename}: {unreadable(error)}", field="uri", status=409) from error
     promised = stored.size if product.size is None else product.size

@@ -190,7 +190,7 @@ def _frozen(product: Product, stored: StoredBytes | None, granted: set[tuple[str
     if stored is None:
         return Frozen(Outcome.FAILED, NO_BYTES if product.archive else NOT_LISTED, size=product.size)
     try:
-        found = os.lstat(stored.path)  # noqa: PTH116  # half the time of Path(path).stat(), and there may be 500,000
+        found = os.lstat(stored.path)  # half the time of Path(path).stat(), and there may be 500,000
     except OSError as error:
         return Frozen(Outcome.FAILED, unreadable(error), size=product.size)
     promised = stored.size if product.size is None else product.size

@@ -4,7 +4,6 @@ A form that starts a download is answered with a redirect to the bundle itself w
 leaves the page as it is, with or without JavaScript. Otherwise the redirect leads to the retrieval's page.
 """
 
-from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -94,7 +93,7 @@ def create(request: HttpRequest) -> HttpResponse:
         remove_completed=request.POST.get("remove_completed", "") not in {"", "0", "false"},
         key=lasting_key(request),
     )
-    return _begun(request, retrieval)
+    return _begun(retrieval)
 
 
 @require_POST
@@ -106,20 +105,20 @@ def recommended(request: HttpRequest) -> HttpResponse:
         message = f"There is no observation {obsid or 'without an obsid'} in the archive {name}."
         raise Problem(message, field="obsid", code="not_found", status=404)
     key = lasting_key(request)
-    return _begun(request, plan.freeze_recommended(observation, request.user, timezone.now(), key=key))
+    return _begun(plan.freeze_recommended(observation, request.user, timezone.now(), key=key))
 
 
 @require_POST
 def retry(request: HttpRequest, retrieval_id: str) -> HttpResponse:
     """Only the files that failed or were not sent, in a retrieval of their own."""
     old = _found(request, retrieval_id)
-    return _begun(request, plan.again(old, request.user, timezone.now(), missing_only=True), stay=False)
+    return _begun(plan.again(old, request.user, timezone.now(), missing_only=True), stay=False)
 
 
 @require_POST
 def again(request: HttpRequest, retrieval_id: str) -> HttpResponse:
     """The same files, as the archive has them now, in a retrieval of their own."""
-    return _begun(request, plan.again(_found(request, retrieval_id), request.user, timezone.now()), stay=False)
+    return _begun(plan.again(_found(request, retrieval_id), request.user, timezone.now()), stay=False)
 
 
 @require_POST
@@ -171,13 +170,12 @@ def _page(retrieval: Retrieval) -> str:
     return reverse("retrieval:show", args=[retrieval.pk])
 
 
-def _begun(request: HttpRequest, retrieval: Retrieval, *, stay: bool = True) -> HttpResponse:
+def _begun(retrieval: Retrieval, *, stay: bool = True) -> HttpResponse:
     """To the bundle when it is ready and the present page is to stay; else to the page that tells of it."""
     start(retrieval)
     if not history.is_ready(retrieval):
         return SeeOther(_page(retrieval))
-    if not stay:
+    if not stay or retrieval.denied or retrieval.failed:
+        # The page names what will not come, before the first byte, and begins the download by itself.
         return SeeOther(f"{_page(retrieval)}?start=1")
-    if retrieval.denied or retrieval.failed:
-        messages.warning(request, f"{retrieval.name}: {history.headline(retrieval)}")
     return SeeOther(reverse("retrieval:download", args=[retrieval.pk]))

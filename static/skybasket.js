@@ -110,6 +110,17 @@ document.addEventListener("keydown", (event) => {
 });
 
 // Answers that must not be painted: errors, pages without the region, and states that were left meanwhile
+let nearby = [];
+function remember_place(source) {
+  const ids = all("a[id], button[id], input[id]").map((one) => one.id);
+  const at = ids.indexOf((document.activeElement.id ? document.activeElement : source).id);
+  const row = document.querySelector(`#tree a[data-file="${source.dataset?.file}"]`);
+  nearby = [row?.id, ...ids.slice(at), ...ids.slice(0, Math.max(at, 0)).reverse()];
+}
+function back_to_place() {
+  const there = nearby.map((id) => document.getElementById(id ?? "")).find((one) => one && !one.disabled && one.checkVisibility() && one.tabIndex >= 0);
+  (there ?? document.getElementById("main")).focus({ preventScroll: true });
+}
 const same = (one, other) => String(new URLSearchParams(one)) === String(new URLSearchParams(other));
 document.addEventListener("htmx:before:swap", (event) => {
   const { ctx, tasks } = event.detail;
@@ -117,6 +128,7 @@ document.addEventListener("htmx:before:swap", (event) => {
   if (!answer || !ctx.select) return;
   const painted = tasks.find((task) => task.type === "main")?.fragment.childElementCount;
   const left = ctx.request.method === "POST" && !same(new URL(answer.url).search, location.search);
+  remember_place(ctx.sourceElement);
   if (answer.ok && painted && !left) return;
   event.preventDefault();
   if (answer.ok && left) return htmx.ajax("GET", location.href, { source: "#basket", push: "false" });
@@ -124,6 +136,7 @@ document.addEventListener("htmx:before:swap", (event) => {
   const page = new DOMParser().parseFromString(ctx.text, "text/html");
   say(page.getElementById("problem")?.textContent.trim() ?? `The server answered ${answer.status}. Please try again.`, "error");
   ctx.sourceElement.reset?.();
+  if ([404, 409, 410].includes(answer.status)) htmx.ajax("GET", location.href, { source: "#basket", push: "false" });
 });
 document.addEventListener("htmx:error", ({ detail: { ctx } }) => {
   if (ctx?.sourceEvent?.type !== "every") say("No answer from the server: nothing was changed. Please try again.", "error");
@@ -133,7 +146,7 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   if (ctx.swap === "outerSync") fold();
   if (!ctx.sourceElement.matches("form")) for (const box of all(".choice input")) box.checked = box.defaultChecked;
   // A control that was switched off by its own click loses the focus a moment later
-  setTimeout(() => { if (document.activeElement === document.body) document.getElementById("main").focus({ preventScroll: true }); }, 50);
+  setTimeout(() => { if (document.activeElement === document.body) back_to_place(); }, 50);
 });
 
 // Beside each other the panels are always open; under each other filters wait to be asked for

@@ -116,10 +116,14 @@ def test_equal_states_have_one_address(filled: Client) -> None:
 
 
 def test_the_address_without_parameters_is_the_recommendation(filled: Client) -> None:
+    assert filled.get("/basket/").headers["Location"] == "/basket/?mrp=1"
+    assert filled.get("/basket/?mrp=1").status_code == 200
+
+
+def test_the_recommendation_is_remembered_for_the_session_but_an_address_says_it_itself(filled: Client) -> None:
     filled.get("/basket/?mrp=0")
     assert filled.get("/basket/").headers["Location"] == "/basket/?mrp=0"
-    assert filled.get("/basket/?mrp=1").headers["Location"] == "/basket/"
-    assert filled.get("/basket/").status_code == 200
+    assert filled.get("/basket/?mrp=1&open=JWST").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -225,7 +229,7 @@ def test_an_address_without_the_recommendation_selects_recommended_files_whateve
     page(filled, "mrp=0")
     answer = filled.post("/basket/select/", {"select": ""})
     assert numbers(filled, "mrp=0") == (4, 4, 2)
-    assert filled.get(answer.headers["Location"], follow=True).redirect_chain[-1][0] == "/basket/"
+    assert answer.headers["Location"] == "/basket/?mrp=1"
 
 
 def test_the_name_filter_narrows_what_is_selected(filled: Client) -> None:
@@ -274,7 +278,7 @@ def test_verbs_are_only_posted_and_only_from_our_own_pages(filled: Client, verb:
 def test_added_files_are_told_and_what_was_added_is_open(client: Client, observation: Observation) -> None:
     answer = add(client, observation)
     assert answer.status_code == 303
-    assert answer.headers["Location"] == f"/basket/?open=JWST/{key(observation)}"
+    assert answer.headers["Location"] == f"/basket/?mrp=1&open=JWST/{key(observation)}"
     assert said(answer) == ["Added 1 observation with 4 files."]
     again = add(client, observation)
     assert said(again)[-1] == "Added 0 observations with 0 files; 1 observation had been in the basket before."
@@ -294,7 +298,7 @@ def test_duplicates_are_told_when_added_and_afterwards(
 def test_of_many_observations_only_the_missions_are_open(client: Client, catalogue: Catalogue) -> None:
     jwst = [catalogue.filled(f"jw{number}_cal.fits") for number in range(3)]
     hubble = catalogue.filled("hst_drz.fits", mission="HST")
-    assert add(client, *jwst, hubble).headers["Location"] == "/basket/?open=HST&open=JWST"
+    assert add(client, *jwst, hubble).headers["Location"] == "/basket/?mrp=1&open=HST&open=JWST"
 
 
 def test_staying_leads_back_to_the_search_and_nowhere_else(client: Client, observation: Observation) -> None:

@@ -15,15 +15,16 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
-from basket import context, facets, filling, removal, selection
-from basket.chosen import selected_products
+from basket import context, facets, filling, removal, selection, tree
+from basket.chosen import selected_ids, selected_products
 from basket.current import KEY, current
 from basket.facets import total_files
 from basket.merging import Merged, merge
 from basket.middleware import current_basket
 from basket.models import Basket, BasketItem, Removal
-from basket.page import Filters
+from basket.page import Filters, PageState
 from portal.models import Observation
 from tests.catalogue import Catalogue, assert_lawful, names
 
@@ -310,10 +311,21 @@ def test_current_without_messages_does_not_fail(alice: User) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_reader_finds_a_lazy_basket_before_it_takes_its_snapshot() -> None:
-    """Finding it may merge, and a snapshot only reads."""
-    alice = User.objects.create_user("alice")
-    browser = Browser()
-    browser.add(Catalogue().filled("a.fits"))
-    browser.user = alice
-    numbers = browser.ask(lambda request: facets.numbers(request.basket, EVERYTHING, request.user, timezone.now()))
-    assert numbers.files == 1
+    """Finding it may merge, and that must not start from a snapshot."""
+    stored = Basket(key="stranger")
+    filling.add_observations(stored, [Catalogue().filled("a.fits").pk])
+    inside: list[bool] = []
+
+    def find() -> Basket:
+        inside.append(connection.in_atomic_block)
+        return stored
+
+    def lazy() -> Any:
+        return SimpleLazyObject(find)
+
+    assert facets.numbers(lazy(), EVERYTHING, AnonymousUser(), timezone.now()).files == 1
+    assert len(facets.facets(lazy(), EVERYTHING)) == 6
+    assert len(tree.nodes(lazy(), "", EVERYTHING).nodes) == 1
+    assert list(tree.open_levels(lazy(), PageState())) == [""]
+    assert list(selected_ids(lazy())) == []
+    assert inside == [False] * 5

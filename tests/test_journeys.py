@@ -150,6 +150,41 @@ def test_back_shows_the_truth(visitor: Visitor) -> None:
     expect(page.locator("#actions")).to_contain_text(re.compile(r"\b7 selected"))
 
 
+def test_back_brings_the_recommendation_back(visitor: Visitor) -> None:
+    page = visitor.page
+    fill_seed_basket(page)
+    page.locator("#filters").get_by_role("checkbox", name=re.compile("^Minimum Recommended")).click()
+    expect(page.locator("#actions")).to_contain_text("Displaying 407 of 407 files")
+    page.go_back()
+    expect(page.locator("#actions")).to_contain_text("Displaying 7 of 407 files")
+
+
+def test_the_focus_stays_near_a_control_that_went_away(visitor: Visitor) -> None:
+    page = visitor.page
+    fill_seed_basket(page)
+    page.locator("#select-shown").click()
+    expect(page.locator("#actions")).to_contain_text(re.compile(r"\b7 selected"))
+    page.locator("#remove-selected").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#actions")).to_contain_text("of 400 files")
+    page.wait_for_timeout(200)
+    assert page.evaluate("document.activeElement.tagName") not in {"BODY", "MAIN"}
+
+
+def test_what_is_not_public_is_named_by_the_page_that_begins_the_download(visitor: Visitor) -> None:
+    page = visitor.page
+    page.goto("/?target=M57")
+    page.get_by_role("button", name=re.compile("^Add .* to basket")).first.click()
+    page.goto("/?access=exclusive")
+    page.locator("#all-matching").check()
+    page.locator("#add-open").click()
+    page.locator("#select-shown").click()
+    expect(page.locator("#actions")).to_contain_text("not yours to read")
+    with page.expect_download():
+        page.locator("#download").click()
+    expect(page.locator("#conservation")).to_contain_text("denied")
+
+
 def test_a_second_tab_sees_what_the_first_did(visitor: Visitor) -> None:
     fill_seed_basket(visitor.page)
     visitor.page.locator("#select-shown").click()

@@ -13,8 +13,8 @@ VALUES = st.lists(TEXT, max_size=3)
 SEGMENT = st.text(st.sampled_from("aZ9:%_ é&="), min_size=1, max_size=6)
 PATH = st.lists(SEGMENT, min_size=1, max_size=4).map("/".join)
 STATES = st.builds(
-    lambda filters, paths, file, more, default: PageState(
-        filters, tuple(dict.fromkeys(paths)), file, tuple(dict(more).items()), default
+    lambda filters, paths, file, more: PageState(
+        filters, tuple(dict.fromkeys(paths)), file, tuple(dict(more).items())
     ),
     st.builds(
         lambda mrp, q, values: Filters(
@@ -27,7 +27,6 @@ STATES = st.builds(
     st.lists(PATH, max_size=4),
     st.one_of(st.none(), st.integers(0, 10**17)),
     st.lists(st.tuples(PATH, st.integers(0, 10**6).map(str)), max_size=3),
-    st.booleans(),
 )
 
 
@@ -39,18 +38,17 @@ def read(query: str, *, mrp_default: bool = True) -> PageState:
 
 @given(STATES)
 def test_a_state_comes_back_from_its_query_string(state: PageState) -> None:
-    again = read(state.query(), mrp_default=state.mrp_default)
+    again = read(state.query())
     assert again == state
     assert again.query() == state.query()
 
 
-def test_defaults_are_left_out() -> None:
-    assert PageState().query() == ""
+def test_an_address_always_says_whether_it_is_about_recommended_files() -> None:
+    assert PageState().query() == "mrp=1"
     assert PageState(Filters(mrp=False)).query() == "mrp=0"
 
 
-def test_recommended_is_said_where_it_is_not_the_default() -> None:
-    assert PageState(Filters(), mrp_default=False).query() == "mrp=1"
+def test_an_address_that_does_not_say_it_means_the_default() -> None:
     assert read("", mrp_default=False).filters.mrp is False
     assert read("mrp=1", mrp_default=False).filters.mrp is True
 
@@ -72,15 +70,15 @@ def test_the_last_mrp_counts_as_a_checkbox_after_its_hidden_field_sends_it() -> 
 
 def test_a_click_on_a_value_ticks_it_and_another_one_unticks_it() -> None:
     ticked = PageState().toggle("category", "SCIENCE")
-    assert ticked.query() == "category=SCIENCE"
+    assert ticked.query() == "mrp=1&category=SCIENCE"
     assert ticked.toggle("category", "SCIENCE") == PageState()
     assert PageState().toggle("mrp", "1").query() == "mrp=0"
 
 
 def test_new_filters_start_every_level_anew_and_keep_what_is_open() -> None:
     state = PageState(open=("JWST",), file=7, more=(("JWST", "99"),))
-    assert state.toggle("ext", "fits").query() == "ext=fits&open=JWST&file=7"
-    assert state.query(file=8) == "open=JWST&more=JWST@99&file=8"
+    assert state.toggle("ext", "fits").query() == "mrp=1&ext=fits&open=JWST&file=7"
+    assert state.query(file=8) == "mrp=1&open=JWST&more=JWST@99&file=8"
     assert state.query(mrp=False) == "mrp=0&open=JWST&file=7"
 
 
@@ -97,9 +95,9 @@ def test_a_node_is_open_when_something_below_it_is() -> None:
 
 def test_closing_a_node_closes_what_is_below_and_nothing_above() -> None:
     state = PageState(more=(("JWST/local:1", "5"),)).opened("JWST/local:1").opened("JWST/local:1/exp")
-    assert state.closed("JWST/local:1").query() == "open=JWST"
-    assert state.closed("JWST").query() == ""
-    assert state.closed("JWST/local:1/exp").query() == "open=JWST/local:1&more=JWST/local:1@5"
+    assert state.closed("JWST/local:1").query() == "mrp=1&open=JWST"
+    assert state.closed("JWST").query() == "mrp=1"
+    assert state.closed("JWST/local:1/exp").query() == "mrp=1&open=JWST/local:1&more=JWST/local:1@5"
     assert state.closed("HST") == state
 
 

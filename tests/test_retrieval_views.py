@@ -56,9 +56,12 @@ def test_the_form_of_the_basket_leads_straight_to_the_bundle(
     assert (retrieval.layout, retrieval.remove_completed, retrieval.owner) == ("flat", True, alice)
 
 
-def test_what_will_be_missing_is_told_on_the_next_page(visitor: Client, retrieval: Retrieval) -> None:
-    told = page(visitor, "/retrieval/")
-    assert f"{retrieval.name}: 2 of 4 files ready to download; 1 is exclusive until 2027-03-01; 1 failed." in told
+def test_what_will_be_missing_is_told_before_the_first_byte_by_the_page_that_begins_the_download(
+    visitor: Client, retrieval: Retrieval
+) -> None:
+    told = page(visitor, f"/retrieval/{retrieval.pk}/?start=1")
+    assert "2 of 4 files ready to download; 1 is exclusive until 2027-03-01; 1 failed." in told
+    assert f'content="0; url=/retrieval/{retrieval.pk}/download"' in told
 
 
 def test_a_retrieval_that_is_not_ready_leads_to_its_page(

@@ -23,7 +23,7 @@ PAGES = {
     "/?program=1": 200,
     "/?target=Nowhere+At+All": 422,
     "/basket/": 302,
-    "/basket/?mrp=1": 302,
+    "/basket/?mrp=1": 200,
     "/basket/?mrp=0&open=JWST": 200,
     "/basket/?mrp=0&category=NOTHING": 200,
     "/basket/?mrp=2": 400,
