@@ -13,7 +13,7 @@ from basket.models import Basket
 from portal import access, previews
 from portal.archives.base import PRODUCT_COLUMNS
 from portal.errors import Problem
-from portal.models import Membership
+from portal.models import Membership, StoredFile
 
 LABELS = {
     "obsID": "Product Group ID",
@@ -67,6 +67,7 @@ class Details:
     verdict: access.Verdict
     exclusive: bool
     preview: str | None
+    has_bytes: bool
 
     @property
     def name(self) -> str:
@@ -111,6 +112,8 @@ class Details:
     @property
     def commands(self) -> list[tuple[str, str]]:
         """(tool, lines) that fetch this file alone; a token comes from the environment, never from the line."""
+        if not self.has_bytes:
+            return []
         url = previews.file_url(self.uri)
         lines = [("curl", _curl(f"{settings.SITE_URL}{url}", self.name))] if url else []
         return [*lines, ("astroquery", _astroquery(self.uri))]
@@ -130,6 +133,7 @@ def details(basket: Basket, product_id: int, user: access.User, now: datetime) -
         observation_obsid=row.observation.obsid,
         columns={name: _value(row, name) for name in PRODUCT_COLUMNS},
         verdict=verdict,
+        has_bytes=StoredFile.objects.filter(product=row.product).exists(),
         exclusive=not access.judge(row.product, set(), now).ok,
         preview=previews.of_product(row.product, user, now),
     )

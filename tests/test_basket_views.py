@@ -517,6 +517,7 @@ def test_a_hostile_documentation_link_is_not_a_link(client: Client, catalogue: C
 def test_a_command_line_survives_a_hostile_name(client: Client, catalogue: Catalogue) -> None:
     observation = catalogue.observation()
     product = catalogue.product("a';rm -rf ~;'.fits")
+    StoredFile.objects.create(product=product, path="/nowhere", size=1, mtime_ns=0)
     catalogue.lists(observation, product, mrp=True)
     add(client, observation)
     found = details(Basket.objects.get(), product.pk, User(), timezone.now())
@@ -524,6 +525,16 @@ def test_a_command_line_survives_a_hostile_name(client: Client, catalogue: Catal
     lines = dict(found.commands)
     assert "--output 'a'\"'\"';rm -rf ~;'\"'\"'.fits'" in lines["curl"]
     assert urlsplit(lines["curl"].split()[-1]).query
+
+
+def test_a_file_without_bytes_says_so_and_offers_no_command(client: Client, catalogue: Catalogue) -> None:
+    observation = catalogue.observation()
+    product = catalogue.product("jw1_cal.fits")
+    catalogue.lists(observation, product, mrp=True)
+    add(client, observation)
+    shown = page(client, f"mrp=1&file={product.pk}")
+    assert "No bytes in this archive" in shown
+    assert "curl --fail" not in shown
 
 
 # Whose basket

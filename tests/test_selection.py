@@ -12,8 +12,8 @@ from basket.nodes import observation_path
 from basket.page import Filters
 from portal.errors import Problem
 from portal.models import Observation, Product
+from tests.basket_model import FILTERS, passes
 from tests.catalogue import Catalogue, assert_lawful, listing, names, random_catalogue
-from tests.test_basket_engine import FILTERS, passes
 
 EVERYTHING = Filters(mrp=False)
 
