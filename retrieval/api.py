@@ -214,6 +214,8 @@ class Download(APIView):
         responses={
             (200, "application/zip"): OpenApiTypes.BINARY,
             (206, "application/zip"): OpenApiTypes.BINARY,
+            (200, "application/x-tar"): OpenApiTypes.BINARY,
+            (206, "application/x-tar"): OpenApiTypes.BINARY,
             304: OpenApiResponse(description="The client has it already (If-None-Match)"),
             409: OpenApiTypes.OBJECT,
             416: OpenApiResponse(description="The range lies behind the end"),

@@ -11,12 +11,17 @@ from django.db.models import Count, Q, Sum
 
 from retrieval import manifest
 from retrieval.fetching import Sources
-from retrieval.models import Outcome, Retrieval, RetrievalFile
+from retrieval.models import Method, Outcome, Retrieval, RetrievalFile
 from retrieval.ranges import Span
-from retrieval.zipplan import Inline, Member, ZipPlan
+from retrieval.tarplan import TarPlan
+from retrieval.virtual import Inline, Member, VirtualArchive
+from retrieval.zipplan import ZipPlan
 
 OPEN = (Outcome.PENDING, Outcome.DELIVERED, Outcome.SKIPPED)
 """Outcomes of files that are, or may again be, in the bundle: not those that cannot be had."""
+
+PLANS: dict[Method, type[ZipPlan] | type[TarPlan]] = {Method.ZIP: ZipPlan, Method.TAR: TarPlan}
+"""Who lays a bundle out, by the way the files travel."""
 
 NOT_SENT = "Not sent: the transfer ended before it came to this file."
 
@@ -43,7 +48,7 @@ class Row(NamedTuple):
 class Bundle:
     """A laid-out bundle. Member i of the plan is the file at `positions[i]`; the manifests follow the last."""
 
-    plan: ZipPlan
+    plan: VirtualArchive
     sources: Sources
     positions: Sequence[int]
     product_ids: Sequence[int]
@@ -73,7 +78,7 @@ def load(retrieval: Retrieval) -> Bundle:
             product_ids.append(row.product_id)
             sources.add(row.source, row.size, row.mtime_ns, row.crc32)
             members.append(Member(row.path, row.size, row.crc32))
-    plan = ZipPlan(members, _manifests(retrieval, listed), mtime=retrieval.created)
+    plan = PLANS[Method(retrieval.method)](members, _manifests(retrieval, listed), mtime=retrieval.created)
     return Bundle(plan, sources, positions, product_ids, sum(sources.sizes))
 
 

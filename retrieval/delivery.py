@@ -16,12 +16,13 @@ from retrieval import bundle as layouts
 from retrieval.accounting import Fault, Superseded
 from retrieval.answer import Conditions, Entity, answer
 from retrieval.bundle import Bundle
-from retrieval.models import Outcome, Phase, Retrieval
+from retrieval.models import Method, Outcome, Phase, Retrieval
 from retrieval.ranges import Span
 from retrieval.rights import refused
 from retrieval.transfer import Ledger, Transfer
 
 RETRY_SECONDS = 5
+CONTENT_TYPES = {Method.ZIP: "application/zip", Method.TAR: "application/x-tar"}
 
 
 class NotReady(Problem):
@@ -43,8 +44,8 @@ def respond(
     entity = Entity(
         etag=bundle.plan.etag,
         length=bundle.plan.length,
-        filename=f"{retrieval.name}.zip",
-        content_type="application/zip",
+        filename=f"{retrieval.name}.{retrieval.method}",
+        content_type=CONTENT_TYPES[Method(retrieval.method)],
         resumable=_is_resumable(retrieval),
     )
 

@@ -29,7 +29,8 @@ ENDED = frozenset({Phase.COMPLETED, Phase.ERROR, Phase.ABORTED, Phase.ARCHIVED})
 class Method(models.TextChoices):
     """How the files travel."""
 
-    ZIP = "zip"
+    ZIP = "zip", "Zip"
+    TAR = "tar", "Tar"
 
 
 class Outcome(models.TextChoices):

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from itertools import pairwise
@@ -78,6 +79,28 @@ def test_a_whole_zip_arrives_and_every_unzipper_agrees(
     assert retrieval.sent_ranges == [[0, retrieval.length]]
     assert retrieval.started is not None
     assert retrieval.ended is not None
+
+
+def test_a_whole_tar_arrives_and_resumes(
+    site: WebServer, archive: SmallArchive, alice: User, cookie: str, tmp_path: Path
+) -> None:
+    contents = {f"file{number}.fits": os.urandom(number * 40_000) for number in range(20)}
+    for name, data in contents.items():
+        archive.file(name, data)
+    retrieval = freeze(archive, alice, method="tar")
+    path = tmp_path / "whole.tar"
+    answer, half = fetch(site, retrieval, cookie, Range="bytes=0-3000000")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{retrieval.name}.tar"'
+    assert answer.headers["Content-Type"] == "application/x-tar"
+    path.write_bytes(half)
+    assert curl(site, retrieval, cookie, "-C", "-", "-o", str(path)) == 0
+    assert path.stat().st_size == retrieval.length
+    with tarfile.open(path) as opened:
+        opened.extractall(tmp_path / "out", filter="data")
+        assert opened.getnames()[-3:] == ["MANIFEST.HTML", "MANIFEST.json", "SHA256SUMS"]
+    assert {name: (tmp_path / "out" / "JWST" / "jw1" / name).read_bytes() for name in contents} == contents
+    ask("sha256sum", "-c", "--quiet", "SHA256SUMS", cwd=tmp_path / "out")
+    settled(retrieval, Phase.COMPLETED)
 
 
 def test_what_is_missing_from_a_zip_is_told_inside_it(

@@ -89,7 +89,7 @@ def test_a_retrieval_that_is_not_ready_leads_to_its_page(
 
 
 def test_refusals_are_readable_pages_with_their_status(visitor: Client) -> None:
-    for form, status, words in [({}, 422, "Tick the files"), ({"method": "tar"}, 422, "Available: zip")]:
+    for form, status, words in [({}, 422, "Tick the files"), ({"method": "batch"}, 422, "Available: zip, tar")]:
         answer = visitor.post("/retrieval/", form)
         assert answer.status_code == status
         assert answer["Content-Type"].startswith("text/html")
