@@ -26,6 +26,7 @@ from basket.serializers import (
 )
 from portal.errors import Problem
 from portal.models import Observation
+from portal.parameters import whole
 
 FILTERS = [
     OpenApiParameter(
@@ -147,12 +148,8 @@ def facet_counts(request: Request) -> Response:
 def tree_level(request: Request) -> Response:
     """One level of the files tree."""
     query = request.query_params
-    limit = query.get("limit", "100")
-    if not limit.isdecimal() or len(limit) > 9 or not 1 <= int(limit) <= tree.MAX_LIMIT:
-        raise Problem(f"limit={limit} is not a whole number from 1 to {tree.MAX_LIMIT}.", field="limit")
-    level = tree.nodes(
-        _basket(request), query.get("path", ""), _filters(request), query.get("cursor", ""), int(limit)
-    )
+    limit = whole("limit", query.get("limit", "100"), tree.MAX_LIMIT)
+    level = tree.nodes(_basket(request), query.get("path", ""), _filters(request), query.get("cursor", ""), limit)
     return Response(TreeSerializer(level).data)
 
 

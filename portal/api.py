@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from portal.archives.base import OBSERVATION_COLUMNS
 from portal.errors import Problem
 from portal.models import Observation
+from portal.parameters import whole
 from portal.results import Found, Row, page_of
 from portal.search import Results, Search, parse
 
@@ -99,18 +100,10 @@ def _text(name: str, description: str, *, many: bool = False) -> OpenApiParamete
 def search(request: Request) -> Response:
     """Observations that match. Without any criterion: all of them."""
     wanted = parse(request.query_params.getlist, request.query_params)
-    page, size = _whole(request, "page", 1), _whole(request, "page_size", 50)
-    if size > MAX_PAGE_SIZE:
-        raise Problem(f"page_size={size} is more than {MAX_PAGE_SIZE}.", field="page_size")
+    page = whole("page", request.query_params.get("page", "1"))
+    size = whole("page_size", request.query_params.get("page_size", "50"), MAX_PAGE_SIZE)
     found = page_of(Results(wanted, timezone.now()), page, request.user, size)
     return Response(_body(found, wanted, page, size))
-
-
-def _whole(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
-        raise Problem(f"{name}={text[:40]} is not a whole number from 1.", field=name)
-    return int(text)
 
 
 def _body(found: Found, search: Search, page: int, size: int) -> dict[str, object]:

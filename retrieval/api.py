@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.errors import Problem, body
+from portal.parameters import whole
 from retrieval import accounting, delivery, history, plan
 from retrieval.answer import Conditions
 from retrieval.current import basket_of, known_key, lasting_key
@@ -253,17 +254,9 @@ def _seconds(text: str) -> float:
 
 
 def _page_of(request: Request, default_size: int) -> tuple[int, int]:
-    page, size = _whole(request, "page", 1), _whole(request, "page_size", default_size)
-    if size > LARGEST_PAGE:
-        raise Problem(f"page_size={size} is more than {LARGEST_PAGE}.", field="page_size")
-    return page, size
-
-
-def _whole(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
-        raise Problem(f"{name}={text[:40]} is not a whole number from 1.", field=name)
-    return int(text)
+    query = request.query_params
+    size = whole("page_size", query.get("page_size", str(default_size)), LARGEST_PAGE)
+    return whole("page", query.get("page", "1")), size
 
 
 def _page(rows: QuerySet[Any], number: int, size: int, shape: Any) -> dict[str, Any]:
