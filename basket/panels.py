@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from basket import facets, removal, tree
 from basket.details import details
 from basket.facets import LABELS, Amount, Facet
-from basket.ledger import snapshot
+from basket.ledger import reading
 from basket.models import Basket
 from basket.nodes import decode
 from basket.page import FACETS, PageState
@@ -49,8 +49,8 @@ def panels(
     basket: Basket, state: PageState, user: access.User, now: datetime, stream_limit: int
 ) -> dict[str, Any]:
     """The context of basket/show.html, all of it from one moment of the basket."""
-    with snapshot():
-        numbers = facets.numbers(basket, state.filters, user, now)
+    with reading(basket) as kept:
+        numbers = facets.numbers(kept, state.filters, user, now)
         deliverable = Amount(
             numbers.selected.files - numbers.denied.files, numbers.selected.bytes - numbers.denied.bytes
         )
@@ -65,10 +65,10 @@ def panels(
             "selected_hidden": numbers.selected.files - numbers.selected_displayed.files,
             "stream_limit": stream_limit,
             "refusal": refusal(numbers.files, numbers.selected.files, deliverable, stream_limit),
-            "facets": facets.facets(basket, state.filters),
-            "tree": branch(tree.open_levels(basket, state), "", numbers.displayed.files, state, now),
-            "details": None if state.file is None else details(basket, state.file, user, now),
-            "removal": removal.last(basket),
+            "facets": facets.facets(kept, state.filters),
+            "tree": branch(tree.open_levels(kept, state), "", numbers.displayed.files, state, now),
+            "details": None if state.file is None else details(kept, state.file, user, now),
+            "removal": removal.last(kept),
         }
 
 

@@ -96,8 +96,9 @@ def test_a_whole_tar_arrives_and_resumes(
     assert curl(site, retrieval, cookie, "-C", "-", "-o", str(path)) == 0
     assert path.stat().st_size == retrieval.length
     with tarfile.open(path) as opened:
-        opened.extractall(tmp_path / "out", filter="data")
         assert opened.getnames()[-3:] == ["MANIFEST.HTML", "MANIFEST.json", "SHA256SUMS"]
+    (tmp_path / "out").mkdir()
+    ask("tar", "-xf", path, "-C", tmp_path / "out")
     assert {name: (tmp_path / "out" / "JWST" / "jw1" / name).read_bytes() for name in contents} == contents
     ask("sha256sum", "-c", "--quiet", "SHA256SUMS", cwd=tmp_path / "out")
     settled(retrieval, Phase.COMPLETED)
