@@ -174,6 +174,20 @@ def test_a_file_tells_all_of_masts_columns_and_whether_you_may_read_it(client: C
     assert client.get("/api/v1/basket/files/1/").status_code == 404
 
 
+def test_a_shared_file_is_told_under_the_observation_that_carries_it(client: Client, shared: Path) -> None:
+    rows = load(shared, "jwst/jw05224_nirspec_msa_products_full.csv")
+    first, second = sorted({row["parent_obsid"] for row in rows})
+    add(client, first, second)
+    pool = next(node for node in walk(client, mrp=0, q="_pool.csv") if node["kind"] == "file")
+    assert get(client, f"basket/files/{pool['id']}/")["parent_obsid"] == first
+    client.delete("/api/v1/basket/observations/", {"obsids": [first]}, content_type=JSON)
+    assert get(client, f"basket/files/{pool['id']}/")["parent_obsid"] == second
+    client.post("/api/v1/basket/undo/")
+    node = next(node for node in walk(client, mrp=0, q="_pool.csv") if node["kind"] == "file")
+    carrier = get(client, f"basket/files/{pool['id']}/")["parent_obsid"]
+    assert f":{carrier}/" in node["path"]
+
+
 def test_nobody_sees_another_ones_basket(client: Client, shared: Path) -> None:
     load(shared, "seed/seed_basket_407.csv")
     add(client, *SEED)
