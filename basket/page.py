@@ -1,7 +1,7 @@
 """The query string of the Download Manager: the only module that reads it and writes it. Knows no Django.
 
 Every state of the page is one URL, and equal states have equal URLs: parameters come in a fixed order, values
-sorted, defaults left out (docs of the parameters: the contract, "Pages" and "JSON API").
+sorted, defaults left out but for `mrp`, whose default is the session's and not the address's.
 """
 
 from collections.abc import Callable, Iterable, Mapping

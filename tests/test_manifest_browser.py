@@ -12,17 +12,7 @@ from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 from retrieval import manifest
 from retrieval.manifest import FileOutcome
 from tests.test_manifest import FILES, SHA, summed
-
-CHROMIUM = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
+from tests.whole_site import CHROMIUM_FLAGS
 
 ATTACKS = [
     "<script>alert(1)</script>",
@@ -82,7 +72,7 @@ SPICES = [
 @pytest.fixture(scope="module")
 def browser(chromium_path: Path) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=chromium_path, args=CHROMIUM)
+        chromium = playwright.chromium.launch(executable_path=chromium_path, args=CHROMIUM_FLAGS)
         yield chromium
         chromium.close()
 
