@@ -65,13 +65,14 @@ document.addEventListener("change", ({ target }) => {
   root.dataset.theme = target.value;
 });
 
-// Long filters: show the values that contain the text
+// Long filters and headers: show the lines that contain the text
 document.addEventListener("input", ({ target }) => {
-  const values = target.matches("[data-find]") && target.closest("fieldset");
-  if (!values) return;
+  const lines = target.matches("[data-find]") && target.closest("fieldset, .sheet");
+  if (!lines) return;
   const wanted = target.value.toLowerCase();
-  for (const line of all(".choice", values)) line.hidden = !line.textContent.toLowerCase().includes(wanted);
-  values.querySelector("details").open = wanted !== "";
+  for (const line of all(".choice, tbody tr", lines)) line.hidden = !line.textContent.toLowerCase().includes(wanted);
+  const folded = lines.querySelector("details");
+  if (folded) folded.open = wanted !== "";
 });
 
 document.addEventListener("change", (event) => { if (event.target.matches("[data-find]")) event.stopPropagation(); }, true);
