@@ -21,6 +21,8 @@ from portal.archives.base import (
     Product,
     StoredBytes,
 )
+from portal.remote.addresses import is_remote
+from portal.remote.measuring import measure as measure_remote
 from portal.sky import footprint_of, overlaps_cone
 from portal.sky_query import cone_q
 
@@ -87,9 +89,13 @@ def matching(archive: str, criteria: Criteria) -> QuerySet[models.Observation]:
 def measure(path: str, advance: Callable[[int], None] | None = None) -> StoredBytes:
     """Read a file once: its size in bytes, modification time, CRC-32 (RFC 1952) and SHA-256 (FIPS 180-4).
 
-    `advance` is called with the bytes of each block read. Other threads run meanwhile. Raises OSError when the
-    file cannot be read, is no regular file, or changes while it is read.
+    `path` may be the address of a remote file: it also has an ETag then. `advance` is called with the bytes of each
+    block read. Other threads run meanwhile. Raises OSError when the file cannot be read, is no regular file, or
+    changes while it is read.
     """
+    if is_remote(path):
+        (size, etag, mtime_ns), crc32, sha256 = measure_remote(path, advance)
+        return StoredBytes(path, size, mtime_ns, crc32, sha256, etag)
     with open(path, "rb", buffering=0, opener=_without_waiting) as stream:
         before = os.fstat(stream.fileno())
         if not stat.S_ISREG(before.st_mode):
