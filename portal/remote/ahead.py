@@ -63,6 +63,7 @@ class Ahead:
         self._held = 0
         self._threads = 0
         self._ended = False
+        self._skipped = -1
 
     def take(
         self, index: int, offset: int, length: int, beat: Callable[[], None] | None = None
@@ -78,6 +79,13 @@ class Ahead:
                 piece = read(self._line, self._expected(index), offset, length, tries)
             offset, length = offset + len(piece), length - len(piece)
             yield piece
+
+    def skip(self, index: int) -> None:
+        """No more of this file will be taken."""
+        with self._changed:
+            self._skipped = index
+            while self._planned and self._planned[0].part.index == index:
+                self._drop()
 
     def stop(self) -> None:
         """End everything that is under way, at once; may be called again."""
@@ -124,6 +132,8 @@ class Ahead:
             self._next = self._next or next(self._coming, None)
             if self._next is None:
                 self._ended = True
+            elif self._next.index == self._skipped:
+                self._next = None
             elif self._is_enough(self._next):
                 break
             else:

@@ -3,11 +3,12 @@
 import hashlib
 import threading
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from time import monotonic
 from typing import NamedTuple
 
-from portal.remote.ahead import Ahead, Part
+from portal.remote.ahead import BEAT_SECONDS, Ahead, Part
 from portal.remote.asking import Line
 from portal.remote.limits import Halt, Halted, Limits
 from portal.remote.problems import StoreProblem
@@ -34,19 +35,25 @@ def look_at(source: str, limits: Limits | None = None) -> Found:
 
 
 def look_at_all(
-    sources: Sequence[str], *, seconds: float = float("inf"), limits: Limits | None = None
+    sources: Sequence[str],
+    *,
+    seconds: float = float("inf"),
+    limits: Limits | None = None,
+    beat: Callable[[], None] | None = None,
 ) -> list[Found | StoreProblem | None]:
     """What the stores tell of each file now, LOOKS_AT_ONCE at a time; None where `seconds` were over before.
 
-    StoreProblems are returned, not raised.
+    StoreProblems are returned, not raised. `beat` is called about once a second.
     """
+    if not sources:
+        return []
     round_ = _Round(sources, seconds, limits or Limits.configured())
-    workers = [threading.Thread(target=round_.work, daemon=True) for _ in range(min(LOOKS_AT_ONCE, len(sources)))]
     try:
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join(max(round_.deadline - monotonic(), 0) if seconds != float("inf") else None)
+        for _ in range(round_.workers):
+            threading.Thread(target=round_.work, daemon=True).start()
+        while (left := round_.deadline - monotonic()) > 0 and not round_.ended.wait(min(left, BEAT_SECONDS)):
+            if beat is not None:
+                beat()
     finally:
         round_.halt.set()
     return list(round_.found)
@@ -59,6 +66,8 @@ class _Round:
         self.halt = Halt()
         self.deadline = monotonic() + seconds
         self.found: list[Found | StoreProblem | None] = [None] * len(sources)
+        self.workers = min(LOOKS_AT_ONCE, len(sources))
+        self.ended = threading.Event()
         self._limits = limits
         self._left = iter(enumerate(sources))
         self._lock = threading.Lock()
@@ -77,6 +86,13 @@ class _Round:
             return
         finally:
             line.close()
+            self._leave()
+
+    def _leave(self) -> None:
+        with self._lock:
+            self.workers -= 1
+            if not self.workers:
+                self.ended.set()
 
     def _todo(self) -> tuple[int, str] | None:
         with self._lock:
@@ -89,16 +105,45 @@ def measure(source: str, advance: Callable[[int], None] | None = None, limits: L
     `advance` is called with the bytes of each piece, and with 0 about once a second while none come. Raises
     StoreProblem when the file cannot be read or changes while it is read, and what `advance` raises.
     """
-    beat = (lambda: advance(0)) if advance else None
-    found = look_at(source, limits)
-    ahead = Ahead(lambda _: Expected(source, *found), [Part(0, 0, found.size)] if found.size else [], limits)
-    digest, crc32 = hashlib.sha256(), 0
+    with closing(measure_each([source], advance, limits)) as each:
+        measured = next(each)
+    if isinstance(measured, StoreProblem):
+        raise measured
+    return measured
+
+
+def measure_each(
+    sources: Sequence[str], advance: Callable[[int], None] | None = None, limits: Limits | None = None
+) -> Generator[Measured | StoreProblem, None, None]:
+    """The same of many files in turn, each read before it is asked for. StoreProblems are handed out, not raised."""
+    tell = advance or _nobody
+    looks = look_at_all(sources, limits=limits, beat=lambda: tell(0))
+    found = {place: one for place, one in enumerate(looks) if isinstance(one, Found)}
+    coming = (Part(place, 0, one.size) for place, one in found.items() if one.size)
+    ahead = Ahead(lambda place: Expected(sources[place], *found[place]), coming, limits)
     try:
-        for piece in ahead.take(0, 0, found.size, beat):
-            digest.update(piece)
-            crc32 = zlib.crc32(piece, crc32)
-            if advance:
-                advance(len(piece))
+        for place, look in enumerate(looks):
+            yield _read_whole(ahead, place, look, tell) if isinstance(look, Found) else look or _unanswered()
     finally:
         ahead.close()
+
+
+def _read_whole(ahead: Ahead, place: int, found: Found, tell: Callable[[int], None]) -> Measured | StoreProblem:
+    digest, crc32 = hashlib.sha256(), 0
+    try:
+        for piece in ahead.take(place, 0, found.size, lambda: tell(0)):
+            digest.update(piece)
+            crc32 = zlib.crc32(piece, crc32)
+            tell(len(piece))
+    except StoreProblem as problem:
+        ahead.skip(place)
+        return problem
     return Measured(found, crc32, digest.hexdigest())
+
+
+def _unanswered() -> StoreProblem:
+    return StoreProblem("The store of this file did not answer in time.", temporary=True)
+
+
+def _nobody(count: int) -> None:
+    """Nobody is told how many bytes were read."""
