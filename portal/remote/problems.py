@@ -7,13 +7,17 @@ from time import time
 class StoreProblem(OSError):
     """A store cannot give a file. `reason` is for the user; `temporary` says that trying again may help.
 
-    An OSError, as the same trouble with a file on disk is one. `wait`: seconds that the store asks to stay away for.
+    An OSError, as the same trouble with a file on disk is one. `missing`: there is no such file. `wait`: seconds that
+    the store asks to stay away for.
     """
 
-    def __init__(self, reason: str, *, temporary: bool = False, wait: float | None = None) -> None:
+    def __init__(
+        self, reason: str, *, temporary: bool = False, missing: bool = False, wait: float | None = None
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.temporary = temporary
+        self.missing = missing
         self.wait = wait
 
 
@@ -31,7 +35,7 @@ def refused(label: str, status: int, phrase: str, retry_after: str | None) -> St
         return StoreProblem(reason, temporary=True, wait=waiting_time(retry_after))
     match status:
         case 404 | 410:
-            return StoreProblem(f"The store {label} has no such file: it answered {said}.")
+            return StoreProblem(f"The store {label} has no such file: it answered {said}.", missing=True)
         case 401 | 403:
             return StoreProblem(f"The store {label} does not give this file to the archive: it answered {said}.")
         case 412:
