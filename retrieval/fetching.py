@@ -4,6 +4,7 @@ Whoever streams calls `Reader.read` in a thread, one call at a time, and `close`
 ours or in a remote store (portal.remote); those are read ahead, in the order of the archive.
 """
 
+import asyncio
 import os
 import stat
 import zlib
@@ -91,6 +92,8 @@ class Sources:
     def _unfit_in_stores(self) -> Iterator[Unfit]:
         remote = list(self.etags)
         found = look_at_all([self.paths[index] for index in remote], seconds=LOOKING_SECONDS)
+        if remote and not any(found):
+            yield Unfit(remote[0], "The store of this file did not answer in time.", temporary=True)
         for index, now in zip(remote, found, strict=True):
             if isinstance(now, StoreProblem):
                 yield Unfit(index, now.reason, temporary=now.temporary)
@@ -164,6 +167,13 @@ class Reader:
         self._index = -1
         self._crc: int | None = None
         self._next = 0
+
+    async def arrival(self, batch: list[Segment]) -> None:
+        """Return when `read` will not wait for a store: threads are few, and a slow store would keep one busy."""
+        for part in batch if self._ahead is not None else ():
+            if isinstance(part, FileRange) and part.index in self._sources.etags:
+                assert self._ahead is not None
+                await asyncio.wrap_future(self._ahead.arrival(part.index, part.offset, part.length))
 
     def read(self, batch: list[Segment]) -> bytes:
         """The bytes of one batch. Raises Unfit: nothing of the batch may then be sent; ValueError once closed."""

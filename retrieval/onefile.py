@@ -103,6 +103,7 @@ async def _pieces(sources: Sources, span: Span, user_id: int | None, product_id:
     reader, due = Reader(sources, coming), time.monotonic() + SECONDS_BETWEEN_ENTRIES
     try:
         for batch in batches(coming):
+            await reader.arrival(batch)
             yield await aside(reader.read, batch)
             if time.monotonic() >= due:
                 if await aside(revoked, user_id, [product_id], timezone.now()):

@@ -108,6 +108,7 @@ class Transfer:
         """
         try:
             for batch in batches(self._bundle.plan.segments(self._start, self._stop)):
+                await self._reader.arrival(batch)
                 piece = await aside(self._read, batch)
                 if self._start < self._handed and self._handed + len(piece) == self._stop:
                     await asyncio.sleep(LAST_LOOK_SECONDS)

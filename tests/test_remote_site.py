@@ -58,6 +58,7 @@ def archive(tmp_path: Path, settings: Settings, nginx: NginxStore, hostile: Host
     settings.REMOTE_STORES = [nginx.url, hostile.url]
     hostile.asked.clear()
     hostile.heads.clear()
+    hostile.sent = 0
     return SmallArchive(tmp_path)
 
 
@@ -253,6 +254,26 @@ def test_nobody_holds_a_database_connection_while_a_store_is_waited_for(
     assert opened.getresponse().read()[-22:-18] == b"PK\5\6"
     opened.close()
     settled(retrieval, Phase.COMPLETED)
+
+
+def test_streams_that_wait_for_a_store_keep_nobody_else_waiting(
+    site: WebServer, archive: SmallArchive, hostile: HostileStore, alice: User, cookie: str
+) -> None:
+    late = far(archive, "stuck.fits", hostile.put("stuck.fits", b"late", Reply(delay=6)), b"late")
+    near = archive.file("near.fits", os.urandom(3 * MB))
+    waiting = []
+    for _ in range(12):
+        opened = http.client.HTTPConnection("127.0.0.1", site.port, timeout=60)
+        opened.request("GET", f"/api/v0.1/Download/file?uri={late.dataURI}", headers={"Cookie": cookie})
+        waiting.append(opened)
+    until(lambda: len(hostile.gets()) == 12, "twelve streams wait")
+    answer, opened = site.ask(f"/api/v0.1/Download/file?uri={near.dataURI}", cookie)
+    assert len(answer.read()) == 3 * MB
+    opened.close()
+    assert hostile.sent == 0
+    for opened in waiting:
+        assert opened.getresponse().read() == b"late"
+        opened.close()
 
 
 def test_one_file_comes_from_its_store(

@@ -7,6 +7,7 @@ while all of them together stay within the limit.
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from portal.remote.asking import Line
@@ -37,6 +38,11 @@ class _Planned:
         self.data: memoryview | None = None
         self.problem: Exception | None = None
 
+    @property
+    def done(self) -> bool:
+        """Whether nothing more is awaited of it."""
+        return self.data is not None or self.problem is not None
+
     def holds(self, index: int, offset: int) -> bool:
         """Whether the byte at `offset` of file `index` is in it."""
         return index == self.part.index and self.part.offset <= offset < self.part.offset + self.part.length
@@ -64,6 +70,7 @@ class Ahead:
         self._threads = 0
         self._ended = False
         self._skipped = -1
+        self._awaited_bytes: tuple[int, int, int, Future[None]] | None = None
 
     def take(
         self, index: int, offset: int, length: int, beat: Callable[[], None] | None = None
@@ -80,6 +87,31 @@ class Ahead:
             offset, length = offset + len(piece), length - len(piece)
             yield piece
 
+    def arrival(self, index: int, offset: int, length: int) -> "Future[None]":
+        """Done as soon as these bytes can be taken without waiting, or will not come. One at a time."""
+        arrived: Future[None] = Future()
+        with self._changed:
+            self._plan()
+            self._awaited_bytes = (index, offset, offset + length, arrived)
+            self._tell_arrival()
+        return arrived
+
+    def _tell_arrival(self) -> None:
+        if self._awaited_bytes is None:
+            return
+        index, start, stop, arrived = self._awaited_bytes
+        missing = any(
+            not one.done
+            and one.part.index == index
+            and one.part.offset < stop
+            and start < one.part.offset + one.part.length
+            for one in self._planned
+        )
+        if self._halt.is_set or not missing:
+            self._awaited_bytes = None
+            if arrived.set_running_or_notify_cancel():
+                arrived.set_result(None)
+
     def skip(self, index: int) -> None:
         """No more of this file will be taken."""
         with self._changed:
@@ -91,6 +123,7 @@ class Ahead:
         """End everything that is under way, at once; may be called again."""
         self._halt.set()
         with self._changed:
+            self._tell_arrival()
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -108,7 +141,7 @@ class Ahead:
                 return None
             while not (first := self._planned[0]).holds(index, offset):
                 self._drop()
-            while first.data is None and first.problem is None:
+            while not first.done:
                 self._changed.wait(BEAT_SECONDS)
                 self._halt.check()
                 if beat is not None:
@@ -182,6 +215,7 @@ class Ahead:
         except Exception as error:  # whatever it is, the taker must not wait for ever
             planned.problem = error
         with self._changed:
+            self._tell_arrival()
             self._changed.notify_all()
 
 
