@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from portal.archives.local import measure
@@ -303,6 +305,38 @@ def test_one_bad_file_leaves_those_before_it_whole(store: HostileStore) -> None:
     reader.close()
 
 
+TROUBLES = st.builds(
+    Reply,
+    status=st.sampled_from([0, 0, 0, 0, 200, 206, 404, 500, 503]),
+    headers=st.sampled_from(
+        [{}, {}, {}, {"ETag": '"new"'}, {"Content-Length": "7"}, {"Content-Encoding": "gzip"}]
+    ),
+    body=st.sampled_from([None, None, None, SMALL, SMALL[:-1], LARGE[:MB], PAGE]),
+    stop=st.none() | st.integers(0, 2 * MB),
+    reset=st.booleans(),
+    chunked=st.booleans(),
+    parts=st.sampled_from([True, True, False]),
+    conditions=st.booleans(),
+    closes=st.booleans(),
+    more=st.sampled_from([b"", b"", b"x"]),
+)
+
+
+@given(st.lists(TROUBLES, min_size=1, max_size=4), st.booleans())
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_store_does_the_bytes_are_right_or_there_is_a_reason(
+    store: HostileStore, troubles: list[Reply], large: bool
+) -> None:
+    data = LARGE if large else SMALL
+    quick = Limits(seconds=20, attempts=2, requests=3, bytes=3 * MB, pause=0.001)
+    reason = "."
+    try:
+        assert received(sources_of((store.put("f", data, *troubles, Reply()), data)), quick) == data
+    except Unfit as unfit:
+        reason = unfit.reason
+    assert reason.endswith(".")
+
+
 # Before the first byte
 
 
@@ -337,7 +371,6 @@ def test_many_files_are_looked_at_together_and_in_bounded_time(store: HostileSto
     begin = time.monotonic()
     assert look_at_all(urls, seconds=0.3, limits=QUICK) == [None] * 300
     assert time.monotonic() - begin < 15
-    until(lambda: store.open == 0 or all(one.method == "HEAD" for one in store.asked), "the looks have ended")
 
 
 # Bounds
