@@ -1,0 +1,137 @@
+"""A bundle's bytes out of its layout on disk: any range of them, found in O(log n), read a few at a time."""
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from retrieval.fetching import Sources
+from retrieval.gzplan import GzipPlan
+from retrieval.layout.blocks import BlockReader
+from retrieval.layout.columns import Column, Names
+from retrieval.layout.handle import Handle
+from retrieval.layout.writing import MARK
+from retrieval.virtual import FileRange, Segment, checked_range, joined, spans_within
+
+PIECE_BYTES = 1 << 16
+
+
+class StoredArchive:
+    """A zip or a tar as it was laid out: the same answers as the plan in memory (retrieval.virtual) gives."""
+
+    def __init__(self, described: dict[str, Any], columns: dict[str, Column], skeleton: BlockReader) -> None:
+        self.length: int = described["archive"]["length"]
+        self.etag: str = described["archive"]["etag"]
+        self._members: int = described["members"]
+        self._files: int = described["files"]
+        self._bytes: int = described["bytes"]
+        self._columns = columns
+        self._skeleton = skeleton
+
+    def __len__(self) -> int:
+        """Return the number of members, tail included."""
+        return self._members
+
+    def segments(self, start: int = 0, stop: int | None = None) -> Iterator[Segment]:
+        """Return the bytes from `start` up to `stop` (None: the end) as constant bytes and file ranges, lazily.
+
+        Raises ValueError, at once, unless ``0 <= start <= stop <= length``. No segment is empty.
+        """
+        return joined(self._pieces(*checked_range(start, stop, self.length)))
+
+    def member_span(self, index: int) -> tuple[int, int]:
+        """Return where the header of member `index` begins and where its data ends; padding is no data."""
+        return self._columns["start"][self._checked(index)], self._columns["stop"][index]
+
+    def data_start(self, index: int) -> int:
+        """Return where the header of member `index` ends and its data begins."""
+        return self._columns["data"][self._checked(index)]
+
+    def crc32(self, index: int) -> int:
+        """Return the CRC-32 of a member's data."""
+        return self._columns["crc32"][self._checked(index)]
+
+    def members_within(self, start: int, stop: int) -> range:
+        """Return the indices of the members that lie wholly, header and data, in the bytes `start` to `stop`."""
+        return spans_within(self._columns["start"], self._columns["stop"].__getitem__, start, stop)
+
+    def _checked(self, index: int) -> int:
+        if not 0 <= index < self._members:
+            raise IndexError(f"member {index} of an archive of {self._members}")
+        return index
+
+    def _pieces(self, start: int, stop: int) -> Iterator[Segment]:
+        """Between the files lie constant bytes, of which the skeleton holds all, without the files' `before`."""
+        ends = self._columns["stop"]
+        first = bisect_right(ends, start, 0, self._files)
+        at = start
+        rows = zip(
+            range(first, self._files),
+            self._columns["data"].since(first),
+            ends.since(first),
+            self._columns["before"].since(first),
+            strict=False,
+        )
+        for index, data, end, before in rows:
+            if at < data:
+                yield from self._constant(at - before, min(data, stop) - before)
+                at = data
+            if stop <= data:
+                return
+            if at < end:
+                yield FileRange(index, at - data, min(end, stop) - at)
+                at = end
+            if stop <= end:
+                return
+        yield from self._constant(at - self._bytes, stop - self._bytes)
+
+    def _constant(self, start: int, stop: int) -> Iterator[bytes]:
+        for begin in range(start, stop, PIECE_BYTES):
+            yield self._skeleton.read(begin, min(PIECE_BYTES, stop - begin))
+
+
+class StoredGzip(GzipPlan):
+    """A tar.gz as it was laid out, over the tar inside."""
+
+    def __init__(self, tar: StoredArchive, described: dict[str, Any], columns: dict[str, Column]) -> None:
+        self._lay_out(tar, columns["deflated"], columns["packed_start"], described["packed"]["etag"])
+
+
+class StoredSources(Sources):
+    """Where the members' bytes lie and what was measured of them, read from disk as it is asked for."""
+
+    def __init__(self, paths: Names, columns: dict[str, Column]) -> None:
+        self.paths = paths  # type: ignore[assignment]  # read as a list is, never added to
+        self.sizes = columns["size"]  # type: ignore[assignment]  # read as an array is, never added to
+        self.mtimes = columns["mtime_ns"]  # type: ignore[assignment]  # the same
+        self.crcs = columns["crc32"]  # type: ignore[assignment]  # the same
+
+
+class Layout:
+    """An open layout. Raises OSError when there is none at `path`, ValueError when it is damaged or of another kind."""
+
+    def __init__(self, path: Path) -> None:
+        handle = Handle(path)
+        described = _described(handle)
+        columns = {name: Column(handle, place, count) for name, (place, count) in described["columns"].items()}
+        blocks = {
+            name: BlockReader(handle, start, handle.numbers(place, count))
+            for name, (start, place, count) in described["blocks"].items()
+        }
+        archive = StoredArchive(described, columns, blocks["skeleton"])
+        self.plan = StoredGzip(archive, described, columns) if "packed" in described else archive
+        self.compressor: str = described["packed"]["compressor"] if "packed" in described else ""
+        self.positions = columns["position"]
+        self.product_ids = columns["product_id"]
+        self.bytes: int = described["bytes"]
+        self.sources = StoredSources(Names(blocks["sources"], columns["source_end"]), columns)
+
+
+def _described(handle: Handle) -> dict[str, Any]:
+    tail = handle.read(max(handle.size - 16, 0), min(handle.size, 16))
+    if len(tail) < 16 or tail[8:] != MARK:
+        raise ValueError("not a finished layout of this version")
+    length = int.from_bytes(tail[:8], "big")
+    described: dict[str, Any] = json.loads(handle.read(handle.size - 16 - length, length))
+    return described
