@@ -7,11 +7,16 @@ import os
 import stat
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from threading import Lock
+from typing import TypeVar
 
+from retrieval.gzplan import Deflated
 from retrieval.zipplan import FileRange, Segment
+
+P = TypeVar("P", bound=bytes | FileRange | Deflated)
 
 OPENING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 """Never waits, not even for the other end of a pipe that took a file's place, and never follows a link that did:
@@ -53,8 +58,8 @@ class Sources:
 
     def unfit(self) -> Iterator[Unfit]:
         """Every member whose file is not, now, the readable file that was measured."""
-        for index, path in enumerate(self.paths):
-            reason = difference(path, self.sizes[index], self.mtimes[index])
+        for index, (path, size, mtime_ns) in enumerate(zip(self.paths, self.sizes, self.mtimes, strict=True)):
+            reason = difference(path, size, mtime_ns)
             if reason:
                 yield Unfit(index, reason)
 
@@ -87,19 +92,19 @@ def unreadable(error: OSError) -> str:
     return f"This file cannot be read by the archive's server: {error.strerror or error}."
 
 
-def batches(segments: Iterable[Segment], size: int = PIECE_BYTES) -> Iterator[list[Segment]]:
+def batches(segments: Iterable[P], size: int = PIECE_BYTES) -> Iterator[list[P]]:
     """Pack segments into lists of `size` bytes (the last, and those with long constant bytes, may differ)."""
-    batch: list[Segment] = []
+    batch: list[P] = []
     room = size
     for segment in segments:
         left = segment
-        while isinstance(left, FileRange) and left.length > room:
-            batch.append(FileRange(left.index, left.offset, room))
+        while not isinstance(left, bytes) and left.length > room:
+            batch.append(replace(left, length=room))
             yield batch
-            left = FileRange(left.index, left.offset + room, left.length - room)
+            left = replace(left, offset=left.offset + room, length=left.length - room)
             batch, room = [], size
         batch.append(left)
-        room -= left.length if isinstance(left, FileRange) else len(left)
+        room -= len(left) if isinstance(left, bytes) else left.length
         if room <= 0:
             yield batch
             batch, room = [], size
@@ -122,7 +127,7 @@ class Reader:
         self._crc: int | None = None
         self._next = 0
 
-    def read(self, batch: list[Segment]) -> bytes:
+    def read(self, batch: Sequence[Segment]) -> bytes:
         """The bytes of one batch. Raises Unfit: nothing of the batch may then be sent; ValueError once closed."""
         with self._lock:
             if self._closed:

@@ -17,7 +17,7 @@ from portal.errors import Problem
 from portal.models import Product
 from retrieval.answer import Conditions, Entity, answer
 from retrieval.fetching import UNKNOWN, Reader, Sources, Unfit, batches, unreadable
-from retrieval.plan import NO_BYTES
+from retrieval.freezing import NO_BYTES
 from retrieval.ranges import Span
 from retrieval.rights import revoked
 from retrieval.transfer import SECONDS_BETWEEN_ENTRIES, Cut, aside

@@ -11,8 +11,8 @@ from portal import access
 from portal.models import Product
 from retrieval.accounting import Fault
 from retrieval.bundle import OPEN
+from retrieval.freezing import NOT_LISTED
 from retrieval.models import Outcome, Retrieval
-from retrieval.plan import NOT_LISTED
 
 
 def refused(retrieval: Retrieval, user: access.User, now: datetime) -> tuple[list[Fault], set[int]]:

@@ -54,8 +54,7 @@ def laid(
             spool = writer.spool()
             spool.write(data)
             writer.add_inline(path, spool)
-        writer.finish(folder / "one.layout")
-    return Layout(folder / "one.layout")
+        return writer.publish(lambda _: folder / "one.layout")
 
 
 def members(files: Files) -> list[Member]:
@@ -160,8 +159,7 @@ def many(count: int, tmp_path: Path, size: int = 5_000_000_000) -> Layout:
         for number in range(count):
             spool.write(b"%d\n" % number)
         writer.add_inline("MANIFEST", spool)
-        writer.finish(tmp_path / "many.layout")
-    return Layout(tmp_path / "many.layout")
+        return writer.publish(lambda _: tmp_path / "many.layout")
 
 
 def test_70_000_members_beyond_every_limit_of_32_bits_are_the_plan_in_memory(tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ from retrieval.gzplan import GzipPlan
 from retrieval.layout.blocks import BlockReader
 from retrieval.layout.columns import Column, Names
 from retrieval.layout.handle import Handle
-from retrieval.layout.writing import MARK
 from retrieval.virtual import FileRange, Segment, checked_range, joined, spans_within
+
+MARK = b"skylaid\1"
+"""Ends a finished layout; the last byte is the version of the file's format."""
 
 PIECE_BYTES = 1 << 16
 

@@ -3,7 +3,7 @@
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -13,11 +13,9 @@ from typing import Any, BinaryIO, NamedTuple, Self
 from retrieval.gzplan import Compressor, GzipEssence, packed_length, packed_size, stored_size
 from retrieval.layout.blocks import BlockWriter
 from retrieval.layout.columns import ColumnWriter
+from retrieval.layout.reading import MARK, Layout
 from retrieval.layout.spool import Spool, Spools
 from retrieval.virtual import Essence, Format, Placed, checked
-
-MARK = b"skylaid\1"
-"""Ends a finished layout; the last byte is the version of the file's format."""
 
 OF_MEMBERS = ("start", "data", "stop", "crc32", "deflated", "packed_start")
 OF_FILES = ("before", "size", "mtime_ns", "position", "product_id", "source_end")
@@ -52,9 +50,9 @@ class Packing(NamedTuple):
 
 
 class LayoutWriter:
-    """Writes one layout. Files come in order, then the inline members, then `finish` gives it its name.
+    """Writes one layout. Files come in order, then the inline members, then `publish` gives it its name.
 
-    Paths are taken to be different (retrieval.paths sees to it). Until it is finished nothing is there, and what
+    Paths are taken to be different (retrieval.paths sees to it). Until then nothing is there, and what
     was begun is removed. Raises ValueError for a member that no archive can take.
     """
 
@@ -108,8 +106,8 @@ class LayoutWriter:
             self._skeleton.write(piece)
         self._tail.append(data)
 
-    def finish(self, path: Path) -> dict[str, Any]:
-        """Write the rest, and put the whole in its place. Returns the description of the layout."""
+    def publish(self, place: Callable[[str], Path]) -> Layout:
+        """Write the rest, put the whole where `place` says for its ETag, and open it."""
         for piece in self._directory.pieces():
             self._skeleton.write(piece)
         ending = self._format.ending(self._members, self._directory.size, self._end)
@@ -118,8 +116,9 @@ class LayoutWriter:
         self._note("before", self._bytes)
         description = self._described(self._end + self._directory.size + len(ending))
         self._close_with(description)
+        path = place(description.get("packed", description["archive"])["etag"])
         self._part.replace(path)
-        return description
+        return Layout(path)
 
     def _place(self, path: str, size: int, crc32: int, packed: int) -> None:
         name = checked(path, size, crc32, self._end)

@@ -91,8 +91,20 @@ class Summary:
         part: Part | None = None,
     ) -> "Summary":
         """From how many files have each outcome."""
-        numbers = [counts.get(outcome, 0) for outcome in OUTCOMES]
-        return cls(name, created, user, sum(numbers), *numbers, duplicates, part)
+        delivered, denied, failed, skipped, pending = (counts.get(outcome, 0) for outcome in OUTCOMES)
+        return cls(
+            name,
+            created,
+            user,
+            sum(counts.values()),
+            delivered,
+            denied,
+            failed,
+            skipped,
+            pending,
+            duplicates,
+            part,
+        )
 
     @property
     def complete(self) -> bool:
