@@ -27,6 +27,10 @@ PIECE_BYTES = 1 << 20
 
 UNKNOWN = -1
 
+UNREADABLE = "This file cannot be read by the archive's server."
+
+_OPEN_FILE = stat.S_IFREG | stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
+
 
 class Unfit(Exception):
     """The file of member `index` is not what was promised, or cannot be read; `reason` is for the user."""
@@ -70,9 +74,15 @@ def difference(path: str, size: int, mtime_ns: int) -> str:
         found = os.lstat(path)  # half the time of Path(path).stat(), and there may be 500,000
     except OSError as error:
         return unreadable(error)
-    if not stat.S_ISREG(found.st_mode) or not os.access(path, os.R_OK):
-        return "This file cannot be read by the archive's server."
-    return moved(found, size, mtime_ns)
+    return moved(found, size, mtime_ns) if is_readable(found, path) else UNREADABLE
+
+
+def is_readable(found: os.stat_result, path: str) -> bool:
+    """Whether what is at `path` is a file that this process may read."""
+    # Where everybody may, the kernel need not be asked: half the time again.
+    if found.st_mode & _OPEN_FILE == _OPEN_FILE and stat.S_ISREG(found.st_mode):
+        return True
+    return stat.S_ISREG(found.st_mode) and os.access(path, os.R_OK)
 
 
 def moved(found: os.stat_result, size: int, mtime_ns: int) -> str:

@@ -20,7 +20,7 @@ from portal.errors import Problem
 from portal.models import Membership, Product
 from portal.quantities import format_size
 from retrieval import bundle, manifest
-from retrieval.fetching import unreadable
+from retrieval.fetching import UNREADABLE, is_readable, unreadable
 from retrieval.models import Method, Outcome, PackedSize, Retrieval, RetrievalFile
 from retrieval.paths import UniquePaths, component, delivery_path
 
@@ -82,7 +82,7 @@ class Freezer:
         if self._retrieval.method == Method.TAR_GZ:
             judged = _packed(judged, self._retrieval.compressor)
         return [
-            Row(position, self._unique.add(_path(product, self._retrieval.layout)), product, frozen)
+            Row(position, self._unique.add(self._path(product)), product, frozen)
             for position, (product, frozen) in enumerate(
                 zip(found, judged, strict=True), start=self._retrieval.frozen
             )
@@ -95,6 +95,11 @@ class Freezer:
         self._retrieval.frozen += counts.total()
         self._retrieval.denied += counts[Outcome.DENIED]
         self._retrieval.failed += counts[Outcome.FAILED]
+
+    def _path(self, product: Product) -> str:
+        if self._retrieval.layout == "flat":
+            return component(product.productFilename)
+        return delivery_path(product.obs_collection, product.obs_id, product.productFilename)
 
     def _products(self, keys: Ints) -> list[Product]:
         """The products as the catalogue has them now; one that is gone comes with a blank archive."""
@@ -156,12 +161,6 @@ def _duplicates(retrieval: Retrieval, observations: Ints) -> int:
     return max(rows.count() - retrieval.requested, 0)
 
 
-def _path(product: Product, layout: str) -> str:
-    if layout == "flat":
-        return component(product.productFilename)
-    return delivery_path(product.obs_collection, product.obs_id, product.productFilename)
-
-
 def _located(found: Iterable[Product]) -> dict[tuple[str, str], StoredBytes]:
     by_archive: dict[str, list[str]] = {}
     for product in found:
@@ -188,8 +187,8 @@ def _frozen(product: Product, stored: StoredBytes | None, granted: set[tuple[str
     if found.st_size != promised:
         reason = f"This file has {found.st_size:,} bytes on disk, but {promised:,} in the archive's catalogue."
         return Frozen(Outcome.FAILED, reason, size=product.size)
-    if not os.access(stored.path, os.R_OK) or not os.path.isfile(stored.path):  # noqa: PTH113  # as above
-        return Frozen(Outcome.FAILED, "This file cannot be read by the archive's server.", size=product.size)
+    if not is_readable(found, stored.path):
+        return Frozen(Outcome.FAILED, UNREADABLE, size=product.size)
     known = (found.st_size, found.st_mtime_ns) == (stored.size, stored.mtime_ns)
     return Frozen(
         Outcome.PENDING,

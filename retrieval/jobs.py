@@ -71,7 +71,7 @@ def freeze(retrieval_id: str, *, seconds: float = FREEZING_SECONDS) -> bool:
             _give_up(claim, timezone.now())
             return False
         if _write_rows(claim, time.monotonic() + seconds):
-            _conclude(claim, timezone.now())
+            return _conclude(claim, timezone.now())
     except Lost:
         return False
     return True
@@ -115,8 +115,8 @@ def _write_rows(claim: Claim, deadline: float) -> bool:
     return True
 
 
-def _conclude(claim: Claim, now: datetime) -> None:
-    """Every file has its row: it waits to be measured and laid out, or there is nothing to send."""
+def _conclude(claim: Claim, now: datetime) -> bool:
+    """Every file has its row: it waits to be measured and laid out (True), or there is nothing to send."""
     with transaction.atomic():
         retrieval = claim.held()
         wanted = Selection.objects.get(retrieval=retrieval)
@@ -127,6 +127,7 @@ def _conclude(claim: Claim, now: datetime) -> None:
         wanted.delete()
         retrieval.lease, retrieval.attempts = None, 0
         retrieval.save()
+    return retrieval.phase == Phase.QUEUED
 
 
 def _give_up(claim: Claim, now: datetime) -> None:

@@ -1,7 +1,8 @@
 """Columns of numbers and of names on disk that read like sequences in memory, a window at a time."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import BinaryIO, overload
 
@@ -10,42 +11,62 @@ from retrieval.layout.handle import Handle
 
 WINDOW = 512
 _WIDTH = 8
-_WAITING = 8192
 
 
-class ColumnWriter:
-    """Takes numbers and keeps them in a temporary file of its own."""
+class TableWriter:
+    """Takes rows of numbers of at most 63 bits; windows of rows are kept column by column."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, columns: int) -> None:
         self._file = file
+        self._columns = columns
         self._waiting = array("q")
-        self.count = 0
+        self._full = columns * WINDOW
+        self.rows = 0
 
-    def append(self, value: int) -> None:
-        """One more number of at most 63 bits."""
-        self._waiting.append(value)
-        self.count += 1
-        if len(self._waiting) == _WAITING:
+    def append(self, row: Iterable[int]) -> None:
+        """One more row."""
+        self._waiting.extend(row)
+        self.rows += 1
+        if len(self._waiting) == self._full:
             self._flush()
 
     def pour(self, into: BinaryIO) -> None:
-        """Copy all numbers to the end of another file."""
+        """Copy all rows to the end of another file."""
         self._flush()
         self._file.seek(0)
         while piece := self._file.read(1 << 20):
             into.write(piece)
 
     def _flush(self) -> None:
-        self._file.write(self._waiting.tobytes())
+        for column in range(self._columns):
+            self._file.write(self._waiting[column :: self._columns].tobytes())
         self._waiting = array("q")
 
 
-class Column(Sequence[int]):
-    """The numbers of a `ColumnWriter`; keeps the window that was read last. May be shared by threads."""
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Where a table of a `TableWriter` stands in a file."""
 
-    def __init__(self, handle: Handle, offset: int, count: int) -> None:
-        self._handle = handle
-        self._offset = offset
+    handle: Handle
+    offset: int
+    columns: int
+    rows: int
+
+    def window(self, number: int, column: int) -> "array[int]":
+        """The numbers of a column in one window of rows. Raises IndexError beyond the last."""
+        begin = number * WINDOW
+        if not 0 <= begin < self.rows:
+            raise IndexError(f"row {begin} of {self.rows}")
+        height = min(WINDOW, self.rows - begin)
+        return self.handle.numbers(self.offset + _WIDTH * (begin * self.columns + column * height), height)
+
+
+class Column(Sequence[int]):
+    """The first `count` numbers of a column; keeps the window that was read last. May be shared by threads."""
+
+    def __init__(self, table: Table, column: int, count: int) -> None:
+        self._table = table
+        self._column = column
         self._count = count
         self._last: tuple[int, Sequence[int]] = (-1, ())
 
@@ -63,6 +84,8 @@ class Column(Sequence[int]):
             return [self[place] for place in range(*index.indices(self._count))]
         if index < 0:
             index += self._count
+        if not 0 <= index < self._count:
+            raise IndexError(f"row {index} of {self._count}")
         window, place = divmod(index, WINDOW)
         return self._window(window)[place]
 
@@ -73,16 +96,13 @@ class Column(Sequence[int]):
         """The numbers from that one on."""
         first, place = divmod(index, WINDOW)
         for window in range(first, -(-self._count // WINDOW)):
-            yield from self._window(window)[place:]
+            yield from self._window(window)[place : self._count - window * WINDOW]
             place = 0
 
     def _window(self, number: int) -> Sequence[int]:
         known, values = self._last
         if known != number:
-            begin = number * WINDOW
-            if not 0 <= begin < self._count:
-                raise IndexError(f"row {begin} of {self._count}")
-            values = self._handle.numbers(self._offset + begin * _WIDTH, min(WINDOW, self._count - begin))
+            values = self._table.window(number, self._column)
             self._last = (number, values)
         return values
 

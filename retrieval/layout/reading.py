@@ -9,9 +9,16 @@ from typing import Any
 from retrieval.fetching import Sources
 from retrieval.gzplan import GzipPlan
 from retrieval.layout.blocks import BlockReader
-from retrieval.layout.columns import Column, Names
+from retrieval.layout.columns import Column, Names, Table
 from retrieval.layout.handle import Handle
 from retrieval.virtual import FileRange, Segment, checked_range, joined, spans_within
+
+COLUMNS = (
+    "start", "data", "stop", "crc32", "deflated", "packed_start",
+    "before", "size", "mtime_ns", "position", "product_id", "source_end",
+)  # fmt: skip
+"""Of each member where its header, its data begin and its data end, its CRC-32, and the same of a tar.gz; of each file
+the bytes of all files before it, what was measured of it, whose row it is, and where the name of its source ends."""
 
 MARK = b"skylaid\1"
 """Ends a finished layout; the last byte is the version of the file's format."""
@@ -116,7 +123,8 @@ class Layout:
     def __init__(self, path: Path) -> None:
         handle = Handle(path)
         described = _described(handle)
-        columns = {name: Column(handle, place, count) for name, (place, count) in described["columns"].items()}
+        table = Table(handle, described["table"][0], len(COLUMNS), described["table"][1])
+        columns = {name: Column(table, number, _height(name, described)) for number, name in enumerate(COLUMNS)}
         blocks = {
             name: BlockReader(handle, start, handle.numbers(place, count))
             for name, (start, place, count) in described["blocks"].items()
@@ -128,6 +136,14 @@ class Layout:
         self.product_ids = columns["product_id"]
         self.bytes: int = described["bytes"]
         self.sources = StoredSources(Names(blocks["sources"], columns["source_end"]), columns)
+
+
+def _height(column: str, described: dict[str, Any]) -> int:
+    members: int = described["members"]
+    files: int = described["files"]
+    if column == "packed_start":
+        return members + 2  # where the member with the tar's end begins, and where that ends
+    return members if COLUMNS.index(column) < COLUMNS.index("before") else files
 
 
 def _described(handle: Handle) -> dict[str, Any]:

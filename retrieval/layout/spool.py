@@ -9,6 +9,7 @@ from typing import BinaryIO, cast
 
 IN_MEMORY_BYTES = 1 << 18
 _PIECE_BYTES = 1 << 18
+_WAITING_BYTES = 1 << 16
 
 
 class Spools(ExitStack):
@@ -33,17 +34,31 @@ class Spool:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._waiting = bytearray()
+        self._crc32 = 0
         self.size = 0
-        self.crc32 = 0
+
+    @property
+    def crc32(self) -> int:
+        """CRC-32 of all that was written."""
+        self._flush()
+        return self._crc32
 
     def write(self, data: bytes) -> None:
         """Take some more bytes."""
-        self._file.write(data)
+        self._waiting += data
         self.size += len(data)
-        self.crc32 = zlib.crc32(data, self.crc32)
+        if len(self._waiting) >= _WAITING_BYTES:
+            self._flush()
 
     def pieces(self) -> Iterator[bytes]:
         """All the bytes, in pieces."""
+        self._flush()
         self._file.seek(0)
         while piece := self._file.read(_PIECE_BYTES):
             yield piece
+
+    def _flush(self) -> None:
+        self._file.write(self._waiting)
+        self._crc32 = zlib.crc32(self._waiting, self._crc32)
+        self._waiting = bytearray()

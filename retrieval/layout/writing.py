@@ -12,13 +12,12 @@ from typing import Any, BinaryIO, NamedTuple, Self
 
 from retrieval.gzplan import Compressor, GzipEssence, packed_length, packed_size, stored_size
 from retrieval.layout.blocks import BlockWriter
-from retrieval.layout.columns import ColumnWriter
-from retrieval.layout.reading import MARK, Layout
+from retrieval.layout.columns import TableWriter
+from retrieval.layout.reading import COLUMNS, MARK, Layout
 from retrieval.layout.spool import Spool, Spools
 from retrieval.virtual import Essence, Format, Placed, checked
 
-OF_MEMBERS = ("start", "data", "stop", "crc32", "deflated", "packed_start")
-OF_FILES = ("before", "size", "mtime_ns", "position", "product_id", "source_end")
+_NO_FILE = (0,) * 6
 
 
 class LaidFile(NamedTuple):
@@ -65,7 +64,7 @@ class LayoutWriter:
         self._skeleton = BlockWriter(self._file)
         self._directory = self._spools.spool()
         self._sources = self._spools.spool()
-        self._columns = {name: ColumnWriter(self._spools.file()) for name in (*OF_MEMBERS, *OF_FILES)}
+        self._table = TableWriter(self._spools.file(), len(COLUMNS))
         self._tail: list[Spool] = []
         self._essence = Essence()
         self._packed_essence = GzipEssence(packing.name if packing else "")
@@ -88,20 +87,17 @@ class LayoutWriter:
 
     def add(self, file: LaidFile) -> None:
         """One more file."""
-        self._note("before", self._bytes)
-        for name in ("size", "mtime_ns", "position", "product_id"):
-            self._note(name, getattr(file, name))
         self._sources.write(file.source.encode())
-        self._note("source_end", self._sources.size)
+        about = (self._bytes, file.size, file.mtime_ns, file.position, file.product_id, self._sources.size)
         self._bytes += file.size
-        self._place(file.path, file.size, file.crc32, file.packed)
+        self._place(file.path, file.size, file.crc32, file.packed, about)
         self._skeleton.write(bytes(self._format.padding(file.size)))
 
     def add_inline(self, path: str, data: Spool) -> None:
         """One more member, whose bytes are given here; files come no more."""
         padding = bytes(self._format.padding(data.size))
         packed = self._packing.size(chain(data.pieces(), [padding])) if self._packing else 0
-        self._place(path, data.size, data.crc32, packed)
+        self._place(path, data.size, data.crc32, packed, _NO_FILE)
         for piece in chain(data.pieces(), [padding]):
             self._skeleton.write(piece)
         self._tail.append(data)
@@ -113,14 +109,13 @@ class LayoutWriter:
         ending = self._format.ending(self._members, self._directory.size, self._end)
         self._skeleton.write(ending)
         self._skeleton.finish()
-        self._note("before", self._bytes)
         description = self._described(self._end + self._directory.size + len(ending))
         self._close_with(description)
         path = place(description.get("packed", description["archive"])["etag"])
         self._part.replace(path)
         return Layout(path)
 
-    def _place(self, path: str, size: int, crc32: int, packed: int) -> None:
+    def _place(self, path: str, size: int, crc32: int, packed: int, about: tuple[int, ...]) -> None:
         name = checked(path, size, crc32, self._end)
         member = Placed(self._members, name, size, crc32, self._end)
         header = self._format.header(member)
@@ -129,17 +124,12 @@ class LayoutWriter:
         self._essence.add(header, crc32)
         data = self._end + len(header)
         rest = size + self._format.padding(size)
-        numbers = (self._end, data, data + size, crc32, packed, self._packed_end)
-        for column, number in zip(OF_MEMBERS, numbers, strict=True):
-            self._note(column, number)
+        self._table.append((self._end, data, data + size, crc32, packed, self._packed_end, *about))
         if self._packing:
             self._packed_end += packed_length(len(header), rest, packed)
             self._packed_essence.add(packed)
         self._members += 1
         self._end = data + rest
-
-    def _note(self, column: str, number: int) -> None:
-        self._columns[column].append(number)
 
     def _described(self, length: int) -> dict[str, Any]:
         etag = self._essence.etag(piece for data in self._tail for piece in data.pieces())
@@ -150,9 +140,9 @@ class LayoutWriter:
             "bytes": self._bytes,
         }
         if self._packing:
-            self._note("packed_start", self._packed_end)
+            self._note_packed_end()
             self._packed_end += stored_size(length - self._end)
-            self._note("packed_start", self._packed_end)
+            self._note_packed_end()
             etag = self._packed_essence.etag(etag)
             described["packed"] = {"length": self._packed_end, "etag": etag, "compressor": self._packing.name}
         return described
@@ -163,7 +153,8 @@ class LayoutWriter:
             sources.write(piece)
         sources.finish()
         description["blocks"] = dict(self._blocks([("skeleton", self._skeleton), ("sources", sources)]))
-        description["columns"] = dict(self._poured())
+        description["table"] = [self._file.tell(), self._table.rows]
+        self._table.pour(self._file)
         words = json.dumps(description).encode()
         self._file.write(words + len(words).to_bytes(8, "big") + MARK)
         self._file.flush()
@@ -176,9 +167,5 @@ class LayoutWriter:
             self._file.write(blocks.ends.tobytes())
             yield name, [blocks.start, place, len(blocks.ends)]
 
-    def _poured(self) -> Iterator[tuple[str, list[int]]]:
-        """Write the columns; return where each is and how many numbers it has."""
-        for name, column in self._columns.items():
-            place = self._file.tell()
-            column.pour(self._file)
-            yield name, [place, column.count]
+    def _note_packed_end(self) -> None:
+        self._table.append((0, 0, 0, 0, 0, self._packed_end, *_NO_FILE))
