@@ -15,6 +15,7 @@ from basket.removal import remove_files
 from portal.errors import Problem
 from portal.quantities import format_size
 from retrieval import bundle as layouts
+from retrieval import progress
 from retrieval.bundle import Bundle
 from retrieval.freezing import NOTHING
 from retrieval.models import Outcome, Phase, Retrieval
@@ -53,7 +54,7 @@ def begin(retrieval: Retrieval, etag: str, now: datetime) -> bool:
         _go_on(locked)
         locked.started = locked.started or now
         locked.sent_ranges = merged(locked.sent_ranges, (0, 0))
-        locked.lease = now + LEASE
+        locked.lease, locked.heard, locked.rate = now + LEASE, now, 0.0
         locked.save()
     return True
 
@@ -69,6 +70,9 @@ def record(retrieval_id: str, bundle: Bundle, sent: Span, now: datetime) -> None
             return
         _go_on(retrieval)
         spans = merged(retrieval.sent_ranges, sent)
+        new = covered(spans) - retrieval.bytes_sent
+        retrieval.rate = progress.paced(retrieval.rate, new, (now - (retrieval.heard or now)).total_seconds())
+        retrieval.heard = now
         retrieval.sent_ranges, retrieval.bytes_sent = spans, covered(spans)
         retrieval.lease = now + LEASE
         _deliver(retrieval, bundle.completed_by(sent, around(spans, sent)))

@@ -91,6 +91,7 @@ class Retrieval(models.Model):
     etag = models.CharField(max_length=80, blank=True)
     sent_ranges = models.JSONField(default=list)  # merged [start, stop) pairs of the bundle already sent
     rate = models.FloatField(default=0.0)  # bytes per second that leave, smoothed; retrieval.progress
+    heard = models.DateTimeField(null=True)  # when some were last seen to leave
     compressor = models.CharField(max_length=80, blank=True)  # that the packed sizes of its files are of
     relaid = models.BooleanField(default=False)  # bytes of an earlier layout have left: see delivery
     message = models.TextField(blank=True)
