@@ -46,7 +46,7 @@ class Options:
 def options(basket: Basket, size: int, limit: int) -> Options:
     """The ways for the selected files, of which `size` bytes can be delivered; a stream holds `limit` bytes."""
     parts = max(-(-size // limit), 1) if limit else 1
-    notes = {**NOTES, Method.TAR_GZ: compressed(saving(basket))}
+    notes = {**NOTES, Method.TAR_GZ: compressed(saving(basket).of(size))}
     ways = [
         Way(method, notes[method], fits=parts == 1, recommended=method is Method.ZIP)
         for method in (Method.ZIP, Method.TAR, Method.TAR_GZ)

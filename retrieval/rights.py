@@ -1,18 +1,23 @@
 """Who may still read the files of a bundle: asked before its first byte, and again while it is being sent."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef
 
+from basket.facets import RIGHTS
 from portal import access
 from portal.models import Product
 from retrieval.accounting import Fault
 from retrieval.bundle import OPEN
 from retrieval.freezing import NOT_LISTED
 from retrieval.models import Outcome, Retrieval
+
+
+AT_ONCE = 5000
 
 
 def refused(retrieval: Retrieval, user: access.User, now: datetime) -> tuple[list[Fault], set[int]]:
@@ -24,18 +29,29 @@ def refused(retrieval: Retrieval, user: access.User, now: datetime) -> tuple[lis
     files = retrieval.files.filter(outcome__in=OPEN)
     gone = files.exclude(Exists(Product.objects.filter(pk=OuterRef("product_id"))))
     faults = [Fault(position, Outcome.FAILED, NOT_LISTED) for position in gone.values_list("position", flat=True)]
-    places = dict(
-        files.filter(product_id__in=Product.objects.filter(access.may_be_denied(now)).values("pk")).values_list(
-            "product_id", "position"
-        )
-    )
-    verdicts = access.verdicts(user, Product.objects.filter(pk__in=places), now)
-    faults += [
-        Fault(places[key], Outcome.DENIED, verdict.reason, verdict.public_on)
-        for key, verdict in verdicts.items()
-        if not verdict.ok
-    ]
-    return faults, {key for key, verdict in verdicts.items() if verdict.ok}
+    guarded = set[int]()
+    may_be = files.filter(product_id__in=Product.objects.filter(access.may_be_denied(now)).values("pk"))
+    rows = may_be.values_list("product_id", "position").iterator(chunk_size=AT_ONCE)
+    granted = access.granted_programs(user, now)
+    while places := dict(islice(rows, AT_ONCE)):
+        for key, verdict in _verdicts(places, granted, now):
+            if verdict.ok:
+                guarded.add(key)
+            else:
+                faults.append(Fault(places[key], Outcome.DENIED, verdict.reason, verdict.public_on))
+    return faults, guarded
+
+
+def _verdicts(
+    keys: Iterable[int], granted: set[tuple[str, str]], now: datetime
+) -> Iterator[tuple[int, access.Verdict]]:
+    """The verdict on each product; thousands of them are alike, and no more than their rights are read."""
+    known: dict[tuple[object, ...], access.Verdict] = {}
+    for key, *values in Product.objects.filter(pk__in=list(keys)).values_list("pk", *RIGHTS):
+        rights = tuple(values)
+        if rights not in known:
+            known[rights] = access.judge(Product(**dict(zip(RIGHTS, values, strict=True))), granted, now)
+        yield key, known[rights]
 
 
 def revoked(user_id: int | None, product_ids: Sequence[int], now: datetime) -> dict[int, access.Verdict]:

@@ -41,6 +41,12 @@ class Saving:
         """How much less that is."""
         return round(100 * (1 - self.packed / self.size)) if self.size else 0
 
+    def of(self, size: int) -> "Saving":
+        """The saving of a part of them of `size` bytes, taken to be like the whole."""
+        if size == self.size or not self.size:
+            return self
+        return Saving(size, self.packed * size // self.size, measured=False)
+
 
 def saving(basket: Basket) -> Saving:
     """What compressing the selected files would save."""
