@@ -16,7 +16,6 @@ from retrieval.bundle import OPEN
 from retrieval.freezing import NOT_LISTED
 from retrieval.models import Outcome, Retrieval
 
-
 AT_ONCE = 5000
 
 
