@@ -13,7 +13,10 @@ from portal.errors import Problem
 from portal.models import Product
 
 AT_ONCE = 5000
-HEAVY = ("manifest__products", "manifest__facet_counts", "manifest__product_ids", "manifest__exposures")
+NEEDED = (
+    *("position", "mission", "applied_serial", "facet_counts", "excluded", "selected"),
+    *("observation", "observation__obs_id", "manifest", "manifest__guarded_ids"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ def chosen(basket: Basket) -> tuple[list[Chosen], Ints]:
     """What is selected at this moment, observation by observation, and the keys of all observations in the basket."""
     with reading(basket) as stored:
         cube = cube_of(stored)
-        items = list(items_of(stored).select_related("observation", "manifest").defer(*HEAVY))
+        items = list(items_of(stored).select_related("observation", "manifest").only(*NEEDED))
         some = [item for item in items if settled(cube, item)["selected_files"].any()]
         found = [
             Chosen(

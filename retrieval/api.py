@@ -82,13 +82,13 @@ def _body(request: Request, retrieval: Retrieval) -> dict[str, Any]:
 
 
 def _part(request: Request, retrieval: Retrieval) -> dict[str, Any] | None:
-    if retrieval.split is None:
+    if retrieval.split_id is None:
         return None
     urls = [reverse("api:retrievals:show", args=[one.pk]) for one in history.siblings(retrieval)]
     return {
         "number": retrieval.part,
         "of": retrieval.parts,
-        "name": retrieval.split.name,
+        "name": retrieval.name.rpartition("_part")[0],
         "urls": [request.build_absolute_uri(url) for url in urls],
     }
 
