@@ -15,6 +15,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 
 from basket.ledger import snapshot
 from portal.errors import Problem
+from portal.remote.addresses import is_remote
 from retrieval import compression, manifest
 from retrieval.fetching import Reader, Sources
 from retrieval.gzplan import STORED, GzipPlan
@@ -22,7 +23,7 @@ from retrieval.layout import folder
 from retrieval.layout.reading import Layout, StoredArchive, StoredGzip
 from retrieval.layout.writing import LaidFile, LayoutWriter, Packing
 from retrieval.models import Method, Outcome, PackedSize, Retrieval, RetrievalFile
-from retrieval.packing import PackingReader, PieceReader
+from retrieval.packing import PackingReader, PieceReader, unpacked
 from retrieval.ranges import Span
 from retrieval.tarplan import TarFormat
 from retrieval.zipplan import ZipFormat
@@ -55,6 +56,7 @@ class Row(NamedTuple):
     mtime_ns: int | None
     crc32: int | None
     sha256: str
+    etag: str
     packed: int | None
     access: str
     public_on: date | None
@@ -77,12 +79,13 @@ class Bundle:
         """From its layout."""
         return cls(layout.plan, layout.sources, layout.positions, layout.product_ids, layout.bytes)
 
-    def reader(self) -> PieceReader:
-        """What reads the pieces of its plan, for one stream."""
-        reader = Reader(self.sources)
+    def reader(self, span: Span | None = None) -> PieceReader:
+        """What reads the pieces of its plan that lie in the span (None: from all of it), for one stream."""
+        coming = self.plan.segments(*span) if span else ()
         if isinstance(self.plan, GzipPlan):
+            reader = Reader(self.sources, unpacked(self.plan, coming))
             return PackingReader(self.plan, reader, compression.new)
-        return cast("PieceReader", reader)  # nothing is deflated in these plans
+        return cast("PieceReader", Reader(self.sources, coming))  # nothing is deflated in these plans
 
     def completed_by(self, new: Span, around: Span) -> tuple[int, int] | None:
         """Positions of the first and last file that the bytes `new` completed; `around`: all that was sent there."""
@@ -223,7 +226,10 @@ def _laid(row: Row, *, packed: bool) -> LaidFile:
     assert row.crc32 is not None
     assert row.packed is not None or not packed
     size = (row.packed or 0) if packed else 0
-    return LaidFile(row.path, row.size, row.crc32, row.source, row.mtime_ns, row.position, row.product_id, size)
+    etag = row.etag if is_remote(row.source) else None
+    return LaidFile(
+        row.path, row.size, row.crc32, row.source, row.mtime_ns, row.position, row.product_id, size, etag
+    )
 
 
 def _listed(row: Row) -> manifest.FileOutcome:

@@ -51,11 +51,16 @@ def measure_little(retrieval: Retrieval) -> bool:
         return False
     if retrieval.phase != Phase.QUEUED or retrieval.length is not None:
         return True
-    if layouts.unmeasured(retrieval)[1] > LITTLE_BYTES:
+    if layouts.unmeasured(retrieval)[1] > LITTLE_BYTES or _is_far(retrieval):
         return False
     more = measure(retrieval.pk, seconds=float("inf"))
     retrieval.refresh_from_db()
     return not more
+
+
+def _is_far(retrieval: Retrieval) -> bool:
+    """Whether a store is to be waited for."""
+    return layouts.unread(retrieval).filter(source__regex="^(https?|s3)://").exists()
 
 
 def freeze(retrieval_id: str, *, seconds: float = FREEZING_SECONDS) -> bool:
@@ -155,8 +160,8 @@ def _work(claim: Claim, deadline: float) -> bool:
     done: list[RetrievalFile] = []
     entry_due = time.monotonic() + patience
     unread = layouts.unread(retrieval)
-    for file in unread.order_by("position").iterator(chunk_size=500):
-        measuring.read(file, heart.beat, pack=pack)
+    files = unread.order_by("position").iterator(chunk_size=500)
+    for file in measuring.each(files, heart.beat, together=claim.attempt == 1, pack=pack):
         done.append(file)
         now = time.monotonic()
         if now >= min(entry_due, deadline):
@@ -183,12 +188,12 @@ def _enter(claim: Claim, done: list[RetrievalFile], *, last: bool) -> None:
     """Write down what was read: in the retrieval's rows, and in the archive's for the next retrieval."""
     with transaction.atomic():
         retrieval = claim.held()
-        columns = ["mtime_ns", "crc32", "sha256", "packed", "outcome", "reason"]
+        columns = ["mtime_ns", "etag", "crc32", "sha256", "packed", "outcome", "reason"]
         RetrievalFile.objects.bulk_update(done, columns, batch_size=500)
         for file in done:
             if file.outcome == Outcome.PENDING:
                 StoredFile.objects.filter(product=file.product_id, path=file.source).update(
-                    size=file.size, mtime_ns=file.mtime_ns, crc32=file.crc32, sha256=file.sha256
+                    size=file.size, mtime_ns=file.mtime_ns, etag=file.etag, crc32=file.crc32, sha256=file.sha256
                 )
         PackedSize.objects.bulk_create(_packed(done, retrieval.compressor), ignore_conflicts=True)
         retrieval.lease = None if last else timezone.now() + LEASE

@@ -1,15 +1,18 @@
 """Reading a tar.gz: what is deflated is read from its file and compressed while it leaves. Knows no database."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from retrieval.fetching import PIECE_BYTES, Reader
 from retrieval.gzplan import Compressor, Deflated, DeflateStream, GzipPlan, Piece
-from retrieval.virtual import FileRange
+from retrieval.virtual import FileRange, Segment
 
 
 class PieceReader(Protocol):
     """Reads the pieces of one stream, in order, called in threads, one call at a time."""
+
+    async def arrival(self, batch: Sequence[Piece], /) -> None:
+        """Return when `read` will not wait for a store."""
 
     def read(self, batch: Sequence[Piece], /) -> bytes:
         """The bytes of one batch."""
@@ -31,6 +34,11 @@ class PackingReader:
         self._new = new
         self._stream: DeflateStream | None = None
         self._index = -1
+        self._asked = 0
+
+    async def arrival(self, batch: Sequence[Piece], /) -> None:
+        """Return when what begins the batch has come from its store; of what is compressed more may be waited for."""
+        await self._reader.arrival([self._next_of(part) for part in batch[:1]])
 
     def read(self, batch: Sequence[Piece], /) -> bytes:
         """The bytes of one batch. Raises Unfit and ValueError as `Reader.read` does, and Differs."""
@@ -48,15 +56,32 @@ class PackingReader:
         if stream is None or part.index != self._index or part.offset < stream.at:
             unpacked = self._unpacked(part.index)
             stream = DeflateStream(part.index, self._plan.packed_bytes(part.index), unpacked, self._new())
-            self._stream, self._index = stream, part.index
+            self._stream, self._index, self._asked = stream, part.index, 0
         return stream.read(part.offset, part.length)
 
     def _unpacked(self, index: int) -> Iterator[bytes]:
         for segment in self._plan.unpacked(index):
-            if isinstance(segment, FileRange):
-                yield from map(self._reader.read, ([piece] for piece in in_pieces(segment)))
-            else:
+            if isinstance(segment, bytes):
                 yield segment
+                continue
+            for piece in in_pieces(segment):
+                self._asked = piece.offset + piece.length
+                yield self._reader.read([piece])
+
+    def _next_of(self, part: Piece) -> Segment:
+        """What of its file is read next for a piece."""
+        if not isinstance(part, Deflated):
+            return part
+        return FileRange(part.index, self._asked if part.index == self._index else 0, 1)
+
+
+def unpacked(plan: GzipPlan, coming: Iterable[Piece]) -> Iterator[Segment]:
+    """What is read of the files for the pieces that are coming: whole files where they are compressed."""
+    for piece in coming:
+        if isinstance(piece, Deflated):
+            yield from plan.unpacked(piece.index)
+        else:
+            yield piece
 
 
 def in_pieces(whole: FileRange) -> Iterator[FileRange]:

@@ -84,6 +84,11 @@ class Ledger:
             position = bundle.positions[index] if index < len(bundle.positions) else None
             accounting.repack(self._retrieval_id, bundle.plan.etag, position, timezone.now())
 
+    def pause(self, bundle: Bundle, position: int, reason: str) -> None:
+        """The stream ends because a store does not give this file at present."""
+        if self._tracked:
+            accounting.pause(self._retrieval_id, bundle.plan.etag, position, reason, timezone.now())
+
     def leave(self, bundle: Bundle) -> None:
         """The client went before the end."""
         if self._tracked:
@@ -97,7 +102,7 @@ class Transfer:
         self._bundle = bundle
         self._start, self._stop = span
         self._ledger = ledger
-        self._reader = bundle.reader()
+        self._reader = bundle.reader((self._start, self._stop))
         self._handed = self._entered = self._start
         self._entry_due = time.monotonic() + SECONDS_BETWEEN_ENTRIES
         self._reading = -1
@@ -109,6 +114,7 @@ class Transfer:
         """
         try:
             for batch in batches(self._bundle.plan.segments(self._start, self._stop)):
+                await self._reader.arrival(batch)
                 piece = await aside(self._read, batch)
                 if self._start < self._handed and self._handed + len(piece) == self._stop:
                     await asyncio.sleep(LAST_LOOK_SECONDS)
@@ -148,10 +154,12 @@ class Transfer:
 
     def _cut(self, error: Unfit | Refused) -> None:
         self._enter_rest()
+        position = self._bundle.positions[error.index]
         if isinstance(error, Refused):
             self._ledger.cut(self._bundle, error.fault)
+        elif error.temporary:
+            self._ledger.pause(self._bundle, position, error.reason)
         else:
-            position = self._bundle.positions[error.index]
             self._ledger.cut(self._bundle, Fault(position, Outcome.FAILED, error.reason))
 
     def _repack(self, error: Differs) -> None:

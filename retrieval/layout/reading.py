@@ -2,9 +2,9 @@
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from retrieval.fetching import Sources
 from retrieval.gzplan import GzipPlan
@@ -107,14 +107,67 @@ class StoredGzip(GzipPlan):
         self._lay_out(tar, columns["deflated"], columns["packed_start"], described["packed"]["etag"])
 
 
+class Etags(Mapping[int, str]):
+    """What their stores said of the remote ones among the members, by their numbers."""
+
+    def __init__(self, names: Names, count: int) -> None:
+        self._names = names
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, index: object) -> bool:
+        return self._count > 0 and isinstance(index, int) and "\0" in self._names[index]
+
+    def __getitem__(self, index: int) -> str:
+        _, remote, etag = self._names[index].partition("\0")
+        if not remote:
+            raise KeyError(index)
+        return etag
+
+    def __iter__(self) -> Iterator[int]:
+        if self._count:
+            yield from (index for index, name in enumerate(self._names) if "\0" in name)
+
+
+class Paths(Sequence[str]):
+    """Where each member's bytes lie, without what is said of remote ones beside it."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "list[str]": ...
+
+    def __getitem__(self, index: int | slice) -> "str | list[str]":
+        if isinstance(index, slice):
+            return [_path(name) for name in self._names[index]]
+        return _path(self._names[index])
+
+    def __iter__(self) -> Iterator[str]:
+        return map(_path, self._names)
+
+
+def _path(name: str) -> str:
+    return name.partition("\0")[0]
+
+
 class StoredSources(Sources):
     """Where the members' bytes lie and what was measured of them, read from disk as it is asked for."""
 
-    def __init__(self, paths: Names, columns: dict[str, Column]) -> None:
-        self.paths = paths  # type: ignore[assignment]  # read as a list is, never added to
+    def __init__(self, names: Names, columns: dict[str, Column], remote: int) -> None:
+        self.paths = Paths(names)  # type: ignore[assignment]  # read as a list is, never added to
         self.sizes = columns["size"]  # type: ignore[assignment]  # read as an array is, never added to
         self.mtimes = columns["mtime_ns"]  # type: ignore[assignment]  # the same
         self.crcs = columns["crc32"]  # type: ignore[assignment]  # the same
+        self.etags = Etags(names, remote)  # type: ignore[assignment]  # read as a dict is, never added to
 
 
 class Layout:
@@ -135,7 +188,8 @@ class Layout:
         self.positions = columns["position"]
         self.product_ids = columns["product_id"]
         self.bytes: int = described["bytes"]
-        self.sources = StoredSources(Names(blocks["sources"], columns["source_end"]), columns)
+        names = Names(blocks["sources"], columns["source_end"])
+        self.sources = StoredSources(names, columns, described["remote"])
 
 
 def _height(column: str, described: dict[str, Any]) -> int:

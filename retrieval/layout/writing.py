@@ -23,7 +23,8 @@ _NO_FILE = (0,) * 6
 class LaidFile(NamedTuple):
     """A file of the bundle: its path there, what was measured of it, where it lies, whose row it is.
 
-    `size` in bytes, `mtime_ns` since 1970; `packed` is what `gzplan.packed_size` said, for a tar.gz.
+    `size` in bytes, `mtime_ns` since 1970; `packed` is what `gzplan.packed_size` said, for a tar.gz; `etag` what its
+    store said of a remote file (None: it is not remote).
     """
 
     path: str
@@ -34,6 +35,7 @@ class LaidFile(NamedTuple):
     position: int
     product_id: int
     packed: int = 0
+    etag: str | None = None
 
 
 class Packing(NamedTuple):
@@ -68,7 +70,7 @@ class LayoutWriter:
         self._tail: list[Spool] = []
         self._essence = Essence()
         self._packed_essence = GzipEssence(packing.name if packing else "")
-        self._members = self._end = self._packed_end = self._bytes = 0
+        self._members = self._end = self._packed_end = self._bytes = self._remote = 0
 
     def __enter__(self) -> Self:
         return self
@@ -88,6 +90,9 @@ class LayoutWriter:
     def add(self, file: LaidFile) -> None:
         """One more file."""
         self._sources.write(file.source.encode())
+        if file.etag is not None:
+            self._remote += 1
+            self._sources.write(b"\0" + file.etag.encode())
         about = (self._bytes, file.size, file.mtime_ns, file.position, file.product_id, self._sources.size)
         self._bytes += file.size
         self._place(file.path, file.size, file.crc32, file.packed, about)
@@ -138,6 +143,7 @@ class LayoutWriter:
             "members": self._members,
             "files": self._members - len(self._tail),
             "bytes": self._bytes,
+            "remote": self._remote,
         }
         if self._packing:
             self._note_packed_end()
