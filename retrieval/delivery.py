@@ -74,7 +74,7 @@ def prepare(retrieval: Retrieval, user: access.User, now: datetime) -> tuple[Bun
     bundle = layouts.load(retrieval)
     if bundle.plan.etag != retrieval.etag:
         bundle = _laid_out_again(retrieval)
-    faults, guarded = refused(retrieval, user, now)
+    faults, guarded = refused(retrieval, bundle.product_ids, user, now)
     known = {fault.position for fault in faults}
     for unfit in _looked_at(bundle):
         if unfit.temporary:

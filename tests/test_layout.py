@@ -148,6 +148,20 @@ def test_what_belongs_to_each_file_is_found_again(tmp_path_factory: pytest.TempP
     assert layout.bytes == sum(len(data) for _, data in files)
 
 
+def test_what_a_store_said_of_remote_files_is_found_again(tmp_path: Path) -> None:
+    with LayoutWriter(tmp_path, ZipFormat()) as writer:
+        writer.add(LaidFile("a", 1, 1, "/archive/a", 0, 0, 0))
+        writer.add(LaidFile("b", 1, 1, "https://store/b", 0, 1, 1, etag='"tag"'))
+        writer.add(LaidFile("c", 1, 1, "s3://store/c", 0, 2, 2, etag=""))
+        sources = writer.publish(lambda _: tmp_path / "one.layout").sources
+    assert list(sources.paths) == ["/archive/a", "https://store/b", "s3://store/c"]
+    assert [sources.paths[index] for index in range(3)] == list(sources.paths)
+    assert dict(sources.etags) == {1: '"tag"', 2: ""}
+    assert [index in sources.etags for index in range(3)] == [False, True, True]
+    assert sources.are_remote
+    assert (sources.expected(1).source, sources.expected(1).etag) == ("https://store/b", '"tag"')
+
+
 def many(count: int, tmp_path: Path, size: int = 5_000_000_000) -> Layout:
     """A zip of many large files that are nowhere."""
     with LayoutWriter(tmp_path, ZipFormat()) as writer:
