@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from retrieval.models import Phase, Retrieval
+from retrieval.models import BUNDLES, Phase, Retrieval
 
 LEASE = timedelta(seconds=60)
 
@@ -48,7 +48,7 @@ def is_free(now: datetime) -> Q:
 
 def waiting(now: datetime) -> Q:
     """Retrievals that somebody should work on: their files have no rows yet, or the bundle has no length."""
-    return is_free(now) & (Q(phase=Phase.PENDING) | Q(phase=Phase.QUEUED, length=None))
+    return is_free(now) & (Q(phase=Phase.PENDING) | Q(phase=Phase.QUEUED, length=None, method__in=BUNDLES))
 
 
 def take(retrieval_id: str, phase: Phase, now: datetime) -> Claim | None:

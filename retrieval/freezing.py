@@ -129,16 +129,16 @@ def conclude(retrieval: Retrieval, observations: Ints, now: datetime) -> None:
     """Every file has its row: give the retrieval its numbers, and its phase QUEUED, or ERROR without anything to send.
 
     `observations` are the keys of those that list the files. The caller holds the retrieval and saves it. Raises
-    Problem (413) above STREAM_LIMIT_BYTES.
+    Problem (413) for a bundle above STREAM_LIMIT_BYTES.
     """
     deliverable = retrieval.files.filter(outcome=Outcome.PENDING).aggregate(bytes=Sum("size", default=0))["bytes"]
-    if deliverable > settings.STREAM_LIMIT_BYTES:
+    if retrieval.is_bundle and deliverable > settings.STREAM_LIMIT_BYTES:
         raise too_large(deliverable)
     bundle.recount(retrieval)
     retrieval.bytes = deliverable
     retrieval.duplicates += _duplicates(retrieval, observations)
     retrieval.mark_queued()
-    if not retrieval.pending:
+    if retrieval.is_bundle and not retrieval.pending:
         retrieval.mark_error(NOTHING, now)
 
 

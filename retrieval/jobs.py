@@ -49,7 +49,7 @@ def measure_little(retrieval: Retrieval) -> bool:
     """Read at once what is quickly read. True when the retrieval needs no worker (any more)."""
     if retrieval.phase == Phase.PENDING:
         return False
-    if retrieval.phase != Phase.QUEUED or retrieval.length is not None:
+    if retrieval.phase != Phase.QUEUED or retrieval.length is not None or not retrieval.is_bundle:
         return True
     if layouts.unmeasured(retrieval)[1] > LITTLE_BYTES or _is_far(retrieval):
         return False
@@ -132,7 +132,7 @@ def _conclude(claim: Claim, now: datetime) -> bool:
         wanted.delete()
         retrieval.lease, retrieval.attempts = None, 0
         retrieval.save()
-    return retrieval.phase == Phase.QUEUED
+    return retrieval.phase == Phase.QUEUED and retrieval.is_bundle
 
 
 def _give_up(claim: Claim, now: datetime) -> None:

@@ -34,6 +34,10 @@ class Method(models.TextChoices):
     TAR_GZ = "tar.gz", "Compressed tar"
 
 
+BUNDLES = frozenset({Method.ZIP, Method.TAR, Method.TAR_GZ})
+"""Ways in which the files travel as one bundle, which is laid out, has a length, and a largest size."""
+
+
 class Outcome(models.TextChoices):
     """What became of one file. Every file has exactly one: that is the conservation law."""
 
@@ -109,6 +113,11 @@ class Retrieval(models.Model):
     def pending(self) -> int:
         """Files whose outcome is still open."""
         return self.requested - self.delivered - self.denied - self.failed - self.skipped
+
+    @property
+    def is_bundle(self) -> bool:
+        """Whether its files travel as one bundle."""
+        return self.method in BUNDLES
 
     @property
     def is_ended(self) -> bool:

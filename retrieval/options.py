@@ -1,12 +1,12 @@
 """The ways in which a selection can travel: which of them fit its size, which do not and why, which is best."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from basket.models import Basket
 from portal.quantities import format_size
-from retrieval.models import Method
+from retrieval.models import BUNDLES, Method
 from retrieval.saving import Saving, saving
 
 SIZES: Final = (25_000_000_000, 10_000_000_000, 4_000_000_000, 1_000_000_000)
@@ -16,6 +16,7 @@ NOTES: Final = {
     Method.ZIP: "every system opens it",
     Method.TAR: "for the command line",
 }
+ANY_SIZE: Final = "fetches file by file, of any size; stopped and run again, it goes on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,10 @@ def options(basket: Basket, size: int, limit: int) -> Options:
     parts = max(-(-size // limit), 1) if limit else 1
     notes = {**NOTES, Method.TAR_GZ: compressed(saving(basket).of(size))}
     ways = [
-        Way(method, notes[method], fits=parts == 1, recommended=method is Method.ZIP)
-        for method in (Method.ZIP, Method.TAR, Method.TAR_GZ)
+        Way(method, notes.get(method, ANY_SIZE), fits=parts == 1 or method not in BUNDLES) for method in Method
     ]
+    best = next((way for way in ways if way.fits), ways[0])
+    ways = [replace(way, recommended=way is best) for way in ways]
     return Options(ways, parts, limit, [one for one in SIZES if one < limit])
 
 

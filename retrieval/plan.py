@@ -26,7 +26,7 @@ from portal.models import Membership, Observation, Product
 from portal.quantities import format_size
 from retrieval import bundle, compression, selection, splitting
 from retrieval.freezing import conclude, freeze_all, too_large
-from retrieval.models import Method, Outcome, Phase, Retrieval, RetrievalFile, Selection, Split
+from retrieval.models import BUNDLES, Method, Outcome, Phase, Retrieval, RetrievalFile, Selection, Split
 
 LAYOUTS = ("nested", "flat")
 
@@ -137,7 +137,7 @@ def again(old: Retrieval, user: access.User, now: datetime, *, missing_only: boo
         piece = replace(
             piece, name=_part_name(name, old.part, old.parts), split=old.split, number=old.part, of=old.parts
         )
-    if piece.bytes > settings.STREAM_LIMIT_BYTES and len(keys) > FEW:
+    if old.is_bundle and piece.bytes > settings.STREAM_LIMIT_BYTES and len(keys) > FEW:
         raise too_large(piece.bytes)
     with transaction.atomic():
         retrieval = _new(asker, wish, piece, old.basket_id)
@@ -195,6 +195,8 @@ def _divided(found: list[Chosen], wish: Wish) -> list[list[Chosen]]:
     """The selection, or its parts. Raises Problem (413) for too much at once."""
     limit = settings.STREAM_LIMIT_BYTES
     size = sum(int(one.sizes.sum()) for one in found)
+    if wish.method not in BUNDLES:
+        return [found]
     if not wish.split:
         if size > limit:
             raise too_large(size, _ways(found, limit))
@@ -217,9 +219,11 @@ def _ways(found: list[Chosen], limit: int) -> str:
         count = len(splitting.parts(found, limit))
     except splitting.TooLarge as error:
         return _one_too_large(error, limit).message
+    others = [method.label.lower() for method in Method if method not in BUNDLES]
+    without_limit = "".join(f"Or take a {one}, which has no limit. " for one in others)
     return (
         f'Take it as {count:,} parts by observation (“split” in the download options, or "split": true). '
-        "Or select fewer, for example one observation at a time."
+        f"{without_limit}Or select fewer, for example one observation at a time."
     )
 
 
@@ -283,7 +287,7 @@ def _begin(
     if at_once:
         freeze_all(retrieval, keys, asker.user, asker.now, origin)
         conclude(retrieval, observations, asker.now)
-        if retrieval.phase == Phase.QUEUED and not bundle.unread(retrieval).exists():
+        if retrieval.phase == Phase.QUEUED and retrieval.is_bundle and not bundle.unread(retrieval).exists():
             bundle.settle(retrieval)
     else:
         packed, lists = selection.pack(keys), selection.pack(observations)
