@@ -1,6 +1,8 @@
 """Layouts on disk: any range of them is what the plans in memory say, they are whole or not there, and stay small."""
 
+import gc
 import random
+import tracemalloc
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -194,6 +196,21 @@ def test_70_000_members_beyond_every_limit_of_32_bits_are_the_plan_in_memory(tmp
     beginning = spec.member_span(count)[0]
     assert b"".join(map(bytes, whole(layout.plan, beginning))) == b"".join(map(bytes, whole(spec, beginning)))
     assert (tmp_path / "many.layout").stat().st_size < 130 * count
+
+
+def test_memory_does_not_grow_with_members(tmp_path: Path) -> None:
+    peaks = []
+    for count in (2_000, 40_000):
+        gc.collect()
+        tracemalloc.start()
+        try:
+            layout = many(count, tmp_path)
+            assert sum(not isinstance(piece, bytes) for piece in layout.plan.segments()) == count
+            assert sum(len(path) for path in layout.sources.paths) > count
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 1_500_000
 
 
 def whole(plan: VirtualArchive | StoredArchive, start: int) -> list[bytes]:
