@@ -51,26 +51,19 @@ def figures(*, quick: bool) -> Iterator[Figure]:
 
 
 def _by_members(counts: list[int], folder: Path) -> Iterator[Figure]:
-    first: dict[int, float] = {}
-    memory: dict[int, int] = {}
+    least = 0
     for count in counts:
         basket = _filled(_archive(count, folder))
         begun = time.perf_counter()
         retrieval = plan.freeze(basket, NOBODY, timezone.now(), key=basket.key)
         click = time.perf_counter() - begun
         yield at_most(f"seconds for the click on Download, {count:,} files", click, 1.0)
-        seconds = _prepared(retrieval)
-        first[count], memory[count] = _first_byte(retrieval), _memory(retrieval)
-        note = f"put together in {seconds:.1f} s; first byte {first[count] * 1000:.0f} ms"
-        if count == counts[0]:
-            continue
-        looked, what = (
-            first[count] / _looked_at(retrieval),
-            f"first byte, {count:,} members × one lstat of each file",
-        )
+        seconds, first, memory = _prepared(retrieval), _first_byte(retrieval), _memory(retrieval)
+        note = f"put together in {seconds:.1f} s; first byte {first * 1000:.0f} ms"
+        what, looked = f"first byte, {count:,} members × one lstat of each file", first / _looked_at(retrieval)
         yield at_most(what, looked, 2.5, note) if count == counts[-1] else Figure(what, looked, note=note)
-        grown = (memory[count] - memory[counts[0]]) / 1e6
-        yield at_most(f"MB more than with 10 members, {count:,} members", grown, 20.0)
+        least = least or memory
+        yield at_most(f"MB more than with 10 members, {count:,} members", (memory - least) / 1e6, 20.0)
 
 
 def _archive(count: int, folder: Path) -> Iterator[int]:
