@@ -1,8 +1,11 @@
 """The selected files, for a download: in basket order, then in the order of each observation's list."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from basket.cube import Ints
+import numpy as np
+
+from basket.cube import Bools, Ints, unpack_ids
 from basket.ledger import cube_of, items_of, opened, reading, settled
 from basket.manifests import products
 from basket.models import Basket
@@ -10,6 +13,39 @@ from portal.errors import Problem
 from portal.models import Product
 
 AT_ONCE = 5000
+NEEDED = (
+    *("position", "mission", "applied_serial", "facet_counts", "excluded", "selected"),
+    *("observation", "observation__obs_id", "manifest", "manifest__guarded_ids"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The selected files that one observation carries: keys, sizes in bytes (0 where the archive tells none), and
+    which of them were not public when they were listed. `observation` is MISSION/obs_id."""
+
+    observation: str
+    products: Ints
+    sizes: Ints
+    guarded: Bools
+
+
+def chosen(basket: Basket) -> tuple[list[Chosen], Ints]:
+    """What is selected at this moment, observation by observation, and the keys of all observations in the basket."""
+    with reading(basket) as stored:
+        cube = cube_of(stored)
+        items = list(items_of(stored).select_related("observation", "manifest").only(*NEEDED))
+        some = [item for item in items if settled(cube, item)["selected_files"].any()]
+        found = [
+            Chosen(
+                f"{stored.missions[item.mission]}/{item.observation.obs_id}",
+                one.rows.product[one.selected],
+                one.rows.bytes[one.selected],
+                one.rows.places(unpack_ids(item.manifest.guarded_ids))[one.selected],
+            )
+            for item, one in opened(cube, some)
+        ]
+    return found, np.array([item.observation_id for item in items], np.int64)
 
 
 def selected_ids(basket: Basket) -> Iterator[Ints]:

@@ -20,7 +20,6 @@ from basket.tree import Level, Node
 from portal import access
 from portal.linkages import Linkage, Linked
 from portal.models import Product
-from portal.quantities import format_size
 from portal.tables import FORMATS
 
 
@@ -70,7 +69,7 @@ def panels(
             "deliverable": deliverable,
             "selected_hidden": numbers.selected.files - numbers.selected_displayed.files,
             "stream_limit": stream_limit,
-            "refusal": refusal(numbers.files, numbers.selected.files, deliverable, stream_limit),
+            "refusal": refusal(numbers.files, numbers.selected.files, deliverable),
             "facets": facets.facets(kept, state.filters),
             "tree": branch(tree.open_levels(kept, state), "", numbers.displayed.files, state, now),
             "details": file,
@@ -93,7 +92,7 @@ def _leads_to(link: Linked, file: Details, state: PageState) -> str:
     return f"?{state.query(file=link.product)}#details" if link.product in file.kept else ""
 
 
-def refusal(files: int, selected: int, deliverable: Amount, stream_limit: int) -> str:
+def refusal(files: int, selected: int, deliverable: Amount) -> str:
     """Why nothing can be downloaded now, and what to do; nothing when it can."""
     if not files:
         return "Nothing to download yet: put observations into the basket first."
@@ -101,9 +100,6 @@ def refusal(files: int, selected: int, deliverable: Amount, stream_limit: int) -
         return "Tick files, or press “Select … shown”, to download them."
     if not deliverable.files:
         return "None of the selected files is yours to read now."
-    if deliverable.bytes > stream_limit:
-        over = format_size(deliverable.bytes - stream_limit)
-        return f"That is {over} over the stream limit of {format_size(stream_limit)}: deselect some files."
     return ""
 
 

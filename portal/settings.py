@@ -118,9 +118,10 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 900
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_TASK_ROUTES = {"retrieval.tasks.measure": {"queue": "bundling"}}
+CELERY_TASK_ROUTES = {"retrieval.tasks.go_on": {"queue": "bundling"}}
 CELERY_BEAT_SCHEDULE = {
     "retrieval-tick": {"task": "retrieval.tasks.tick", "schedule": 10.0},
+    "retrieval-layouts": {"task": "retrieval.tasks.sweep_layouts", "schedule": 3600.0},
     "basket-manifests": {"task": "basket.tasks.build_manifests", "schedule": 60.0},
 }
 

@@ -15,9 +15,10 @@ from basket.removal import remove_files
 from portal.errors import Problem
 from portal.quantities import format_size
 from retrieval import bundle as layouts
+from retrieval import progress
 from retrieval.bundle import Bundle
+from retrieval.freezing import NOTHING
 from retrieval.models import Outcome, Phase, Retrieval
-from retrieval.plan import NOTHING
 from retrieval.ranges import Span, around, covered, merged
 
 LEASE = timedelta(seconds=60)
@@ -53,7 +54,7 @@ def begin(retrieval: Retrieval, etag: str, now: datetime) -> bool:
         _go_on(locked)
         locked.started = locked.started or now
         locked.sent_ranges = merged(locked.sent_ranges, (0, 0))
-        locked.lease = now + LEASE
+        locked.lease, locked.heard, locked.rate = now + LEASE, now, 0.0
         locked.save()
     return True
 
@@ -69,6 +70,9 @@ def record(retrieval_id: str, bundle: Bundle, sent: Span, now: datetime) -> None
             return
         _go_on(retrieval)
         spans = merged(retrieval.sent_ranges, sent)
+        new = covered(spans) - retrieval.bytes_sent
+        retrieval.rate = progress.paced(retrieval.rate, new, (now - (retrieval.heard or now)).total_seconds())
+        retrieval.heard = now
         retrieval.sent_ranges, retrieval.bytes_sent = spans, covered(spans)
         retrieval.lease = now + LEASE
         _deliver(retrieval, bundle.completed_by(sent, around(spans, sent)))
@@ -128,6 +132,23 @@ def cut(retrieval_id: str, etag: str, fault: Fault, now: datetime) -> None:
             retrieval.mark_executing()
         way = f"Download again: that file is then left out, and listed as {fault.outcome.value}."
         _close(retrieval, f"The transfer was cut at {path}. {fault.reason} {way}", now)
+
+
+def repack(retrieval_id: str, etag: str, position: int | None, now: datetime) -> None:
+    """In mid-stream: the file at `position` (None: a manifest) was compressed to another size than was remembered.
+
+    From now on that content is stored, not compressed.
+    """
+    with transaction.atomic():
+        retrieval = Retrieval.objects.select_for_update().get(pk=retrieval_id)
+        if retrieval.etag != etag or retrieval.phase not in {Phase.EXECUTING, Phase.ERROR}:
+            return
+        if position is not None:
+            layouts.store_uncompressed(retrieval.files.get(position=position), retrieval.compressor)
+        _lay_out_anew(retrieval)
+        if retrieval.phase == Phase.ERROR:
+            retrieval.mark_executing()
+        _close(retrieval, "The transfer was cut: a file came out compressed to another size. Download again.", now)
 
 
 def pause(retrieval_id: str, etag: str, position: int, reason: str, now: datetime) -> None:

@@ -20,7 +20,7 @@ from rest_framework.views import APIView
 
 from portal.errors import Problem, body
 from portal.parameters import whole
-from retrieval import accounting, delivery, history, plan
+from retrieval import accounting, delivery, history, plan, progress
 from retrieval.answer import Conditions
 from retrieval.current import basket_of, known_key, lasting_key
 from retrieval.models import Outcome, Phase, Retrieval, RetrievalFile
@@ -50,6 +50,7 @@ def _found(request: Request, retrieval_id: str) -> Retrieval:
 
 def _body(request: Request, retrieval: Retrieval) -> dict[str, Any]:
     download = reverse("api:retrievals:download", args=[retrieval.pk])
+    sending = progress.of(retrieval, timezone.now())
     values = {
         "id": retrieval.pk,
         "url": request.build_absolute_uri(reverse("api:retrievals:show", args=[retrieval.pk])),
@@ -57,6 +58,10 @@ def _body(request: Request, retrieval: Retrieval) -> dict[str, Any]:
         "counts": {"requested": retrieval.requested, "pending": retrieval.pending}
         | {name: getattr(retrieval, name) for name in ("delivered", "denied", "failed", "skipped")},
         "download_url": request.build_absolute_uri(download) if history.is_ready(retrieval) else None,
+        "prepared": retrieval.frozen,
+        "part": _part(request, retrieval),
+        "rate": sending.rate if sending else 0.0,
+        "seconds_left": sending.seconds_left if sending else None,
         "expires": None,
         "message": history.headline(retrieval),
     }
@@ -74,6 +79,18 @@ def _body(request: Request, retrieval: Retrieval) -> dict[str, Any]:
     )
     values |= {name: getattr(retrieval, name) for name in same}
     return dict(RetrievalSerializer(values).data)
+
+
+def _part(request: Request, retrieval: Retrieval) -> dict[str, Any] | None:
+    if retrieval.split_id is None:
+        return None
+    urls = [reverse("api:retrievals:show", args=[one.pk]) for one in history.siblings(retrieval)]
+    return {
+        "number": retrieval.part,
+        "of": retrieval.parts,
+        "name": retrieval.name.rpartition("_part")[0],
+        "urls": [request.build_absolute_uri(url) for url in urls],
+    }
 
 
 def _created(request: Request, retrieval: Retrieval) -> Response:
@@ -217,6 +234,8 @@ class Download(APIView):
             (206, "application/zip"): OpenApiTypes.BINARY,
             (200, "application/x-tar"): OpenApiTypes.BINARY,
             (206, "application/x-tar"): OpenApiTypes.BINARY,
+            (200, "application/gzip"): OpenApiTypes.BINARY,
+            (206, "application/gzip"): OpenApiTypes.BINARY,
             304: OpenApiResponse(description="The client has it already (If-None-Match)"),
             409: OpenApiTypes.OBJECT,
             416: OpenApiResponse(description="The range lies behind the end"),

@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 
 from portal import access
 from portal.errors import Problem
+from portal.quantities import counted
 from retrieval import accounting
 from retrieval import bundle as layouts
 from retrieval.accounting import Fault, Superseded
@@ -23,7 +24,11 @@ from retrieval.rights import refused
 from retrieval.transfer import Ledger, Transfer
 
 RETRY_SECONDS = 5
-CONTENT_TYPES = {Method.ZIP: "application/zip", Method.TAR: "application/x-tar"}
+CONTENT_TYPES = {
+    Method.ZIP: "application/zip",
+    Method.TAR: "application/x-tar",
+    Method.TAR_GZ: "application/gzip",
+}
 
 
 class NotReady(Problem):
@@ -69,7 +74,7 @@ def prepare(retrieval: Retrieval, user: access.User, now: datetime) -> tuple[Bun
     bundle = layouts.load(retrieval)
     if bundle.plan.etag != retrieval.etag:
         bundle = _laid_out_again(retrieval)
-    faults, guarded = refused(retrieval, user, now)
+    faults, guarded = refused(retrieval, bundle.product_ids, user, now)
     known = {fault.position for fault in faults}
     for unfit in _looked_at(bundle):
         if unfit.temporary:
@@ -103,6 +108,11 @@ def _refuse_unready(retrieval: Retrieval) -> None:
         )
     if retrieval.length is None and retrieval.is_ended:
         raise Problem(f"{retrieval.name} cannot be sent. {retrieval.message}", code="conflict", status=409)
+    if retrieval.phase == Phase.PENDING:
+        raise NotReady(
+            f"{retrieval.name} is being prepared: {retrieval.frozen:,} of {counted(retrieval.requested, 'file')} so "
+            "far. Its page says when it is ready; then ask for it again."
+        )
     if retrieval.length is None:
         raise NotReady(
             f"The files of {retrieval.name} are being read once, to know the exact length and checksums of the "

@@ -1,6 +1,7 @@
 """The retrievals of a person: whose they are, what to say of each, and what the archive has changed since."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,6 +45,18 @@ def find(user: access.User, key: str, retrieval_id: str) -> Retrieval:
     return retrieval
 
 
+def siblings(retrieval: Retrieval) -> list[Retrieval]:
+    """All parts of the request that a retrieval is of, in order, each as it was last asked for; itself if undivided."""
+    if retrieval.split_id is None:
+        return [retrieval]
+    return list(Retrieval.objects.filter(split=retrieval.split_id).order_by("part", "-created").distinct("part"))
+
+
+def etags(keys: Iterable[str]) -> dict[str, str]:
+    """The ETags of those of these retrievals that there are."""
+    return dict(Retrieval.objects.filter(pk__in=list(keys)).values_list("pk", "etag"))
+
+
 def wait_while(retrieval: Retrieval, phase: str, seconds: float) -> None:
     """Return when the retrieval has left the phase, has become ready, or `seconds` (at most 30) are over.
 
@@ -68,11 +81,10 @@ def is_ready(retrieval: Retrieval) -> bool:
 def headline(retrieval: Retrieval) -> str:
     """The truth about a retrieval in one or two sentences, as in "398 of 407 files delivered; 9 are …"."""
     match retrieval.phase:
+        case Phase.PENDING:
+            parts = [f"Preparing: {_of(retrieval, retrieval.frozen)} looked at"]
         case Phase.QUEUED if retrieval.length is None:
-            files, size = unmeasured(retrieval)
-            parts = [
-                f"{counted(files, 'file')} ({format_size(size)}) still to be read before the download can start"
-            ]
+            parts = [_awaited(retrieval)]
         case Phase.QUEUED:
             parts = [f"{_of(retrieval, retrieval.pending)} ready to download"]
         case Phase.EXECUTING:
@@ -94,6 +106,13 @@ def conservation(retrieval: Retrieval) -> str:
     if retrieval.pending:
         parts.append((retrieval.pending, "pending"))
     return f"{retrieval.requested:,} requested = " + " + ".join(f"{number:,} {word}" for number, word in parts)
+
+
+def _awaited(retrieval: Retrieval) -> str:
+    files, size = unmeasured(retrieval)
+    if not files:
+        return f"Preparing: the bundle of {counted(retrieval.pending, 'file')} is being laid out"
+    return f"{counted(files, 'file')} ({format_size(size)}) still to be read before the download can start"
 
 
 def _of(retrieval: Retrieval, number: int) -> str:

@@ -31,6 +31,11 @@ class Method(models.TextChoices):
 
     ZIP = "zip", "Zip"
     TAR = "tar", "Tar"
+    TAR_GZ = "tar.gz", "Compressed tar"
+
+
+BUNDLES = frozenset({Method.ZIP, Method.TAR, Method.TAR_GZ})
+"""Ways in which the files travel as one bundle, which is laid out, has a length, and a largest size."""
 
 
 class Outcome(models.TextChoices):
@@ -48,6 +53,17 @@ def new_id() -> str:
     return secrets.token_urlsafe(16)
 
 
+class Split(models.Model):
+    """One request for more files than one bundle may hold, taken as several retrievals."""
+
+    id = models.CharField(primary_key=True, max_length=32, default=new_id, editable=False)
+    name = models.CharField(max_length=128)  # what the names of the parts begin with
+    observations = models.JSONField()  # names of the observations, a list for each part
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Retrieval(models.Model):
     """One request for files. requested = delivered + denied + failed + skipped (+ pending while it runs)."""
 
@@ -63,6 +79,10 @@ class Retrieval(models.Model):
     started = models.DateTimeField(null=True)
     ended = models.DateTimeField(null=True)
     basket_id = models.BigIntegerField(null=True)
+    split = models.ForeignKey(Split, models.PROTECT, null=True, related_name="retrievals")
+    part = models.PositiveSmallIntegerField(default=1)
+    parts = models.PositiveSmallIntegerField(default=1)
+    frozen = models.PositiveIntegerField(default=0)  # files that have a row; retrieval.freezing
     requested = models.PositiveIntegerField(default=0)
     delivered = models.PositiveIntegerField(default=0)
     denied = models.PositiveIntegerField(default=0)
@@ -74,6 +94,9 @@ class Retrieval(models.Model):
     length = models.BigIntegerField(null=True)  # of the bundle, headers and manifests included
     etag = models.CharField(max_length=80, blank=True)
     sent_ranges = models.JSONField(default=list)  # merged [start, stop) pairs of the bundle already sent
+    rate = models.FloatField(default=0.0)  # bytes per second that leave, smoothed; retrieval.progress
+    heard = models.DateTimeField(null=True)  # when some were last seen to leave
+    compressor = models.CharField(max_length=80, blank=True)  # that the packed sizes of its files are of
     relaid = models.BooleanField(default=False)  # bytes of an earlier layout have left: see delivery
     message = models.TextField(blank=True)
     lease = models.DateTimeField(null=True)
@@ -90,6 +113,11 @@ class Retrieval(models.Model):
     def pending(self) -> int:
         """Files whose outcome is still open."""
         return self.requested - self.delivered - self.denied - self.failed - self.skipped
+
+    @property
+    def is_bundle(self) -> bool:
+        """Whether its files travel as one bundle."""
+        return self.method in BUNDLES
 
     @property
     def is_ended(self) -> bool:
@@ -131,6 +159,37 @@ class IllegalTransition(Exception):
     """A phase that cannot follow the present one."""
 
 
+class Selection(models.Model):
+    """What a retrieval that is being frozen was asked for; removed once every file has its row."""
+
+    retrieval = models.OneToOneField(Retrieval, models.CASCADE, primary_key=True, related_name="selection")
+    products = models.BinaryField()  # keys in order, packed; retrieval.selection
+    observations = models.BinaryField()  # keys of those that were in the basket, packed
+    origin = models.ForeignKey(
+        Retrieval, models.SET_NULL, null=True, related_name="+"
+    )  # whose files are asked for again
+
+    def __str__(self) -> str:
+        return f"selection of {self.retrieval_id}"
+
+
+class PackedSize(models.Model):
+    """To how many bytes a compressor deflates the content of a file (0: it stores it), as once measured."""
+
+    sha256 = models.CharField(max_length=64)
+    size = models.BigIntegerField()
+    compressor = models.CharField(max_length=80)
+    packed = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["sha256", "size", "compressor"], name="one_packed_size_per_content")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sha256} by {self.compressor}: {self.packed}"
+
+
 class RetrievalFile(models.Model):
     """One file of a retrieval, as it was frozen. Size in bytes."""
 
@@ -145,6 +204,7 @@ class RetrievalFile(models.Model):
     crc32 = models.BigIntegerField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
     etag = models.TextField(blank=True)  # of a remote file; portal.remote
+    packed = models.BigIntegerField(null=True)  # bytes deflated, 0 where it is stored; of a tar.gz only
     access = models.CharField(max_length=32, blank=True)  # dataRights when it was frozen
     public_on = models.DateField(null=True)
     outcome = models.CharField(max_length=16, choices=Outcome.choices, default=Outcome.PENDING)

@@ -23,7 +23,7 @@ from portal.remote.problems import StoreProblem
 from portal.remote.reading import Found
 from retrieval.answer import Conditions, Entity, answer
 from retrieval.fetching import UNKNOWN, Reader, Sources, Unfit, batches, unreadable
-from retrieval.plan import NO_BYTES
+from retrieval.freezing import NO_BYTES
 from retrieval.ranges import Span
 from retrieval.rights import revoked
 from retrieval.transfer import SECONDS_BETWEEN_ENTRIES, Cut, aside

@@ -1,64 +1,70 @@
-"""Freezing a selection: which files, where each will lie in the delivery, who may have it, where its bytes are.
+"""Freezing a selection: what was asked for is fixed at the click, and a retrieval no longer follows the basket.
 
-From here on a retrieval no longer follows the basket: what was asked for stands in its rows, and each row gets
-exactly one outcome (requested = delivered + denied + failed + skipped + pending).
+Each file then gets a row (retrieval.freezing): at once where they are few, otherwise by a worker, from the keys that
+were written down at the click. Each row gets exactly one outcome: requested = delivered + denied + failed + skipped
++ pending.
 """
 
-import os
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from itertools import islice
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
+import numpy as np
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db import transaction
+from django.db.models import QuerySet, Sum
 
-from basket.chosen import selected_products
-from basket.models import Basket, BasketItem
+from basket.chosen import Chosen, chosen
+from basket.cube import Ints
+from basket.facets import RIGHTS
+from basket.manifests import products
+from basket.models import Basket
 from portal import access
-from portal.archives import archive
-from portal.archives.base import MRP, StoredBytes
+from portal.archives.base import MRP
 from portal.errors import Problem
 from portal.models import Membership, Observation, Product
 from portal.quantities import format_size
-from portal.remote.addresses import is_remote
-from retrieval import bundle, manifest
-from retrieval.fetching import unreadable
-from retrieval.models import Method, Outcome, Retrieval, RetrievalFile
-from retrieval.paths import UniquePaths, component, delivery_path
+from retrieval import bundle, compression, selection, splitting
+from retrieval.freezing import conclude, freeze_all, too_large
+from retrieval.models import BUNDLES, Method, Outcome, Phase, Retrieval, RetrievalFile, Selection, Split
 
 LAYOUTS = ("nested", "flat")
-CHUNK = 5000
 
-NO_BYTES = "The archive has no bytes for this file."
-NOT_LISTED = "The archive no longer lists this file."
-NOTHING = "None of the files can be delivered; the list says why for each."
+FEW = 3000
+"""So many files are frozen at once, in about a third of a second; more are left to a worker."""
 
+MOST_PARTS = 1000
+SMALLEST_PART_BYTES = 1_000_000
 
-class Frozen(NamedTuple):
-    """What a new row says of its file, beside its place and name."""
-
-    outcome: Outcome
-    reason: str = ""
-    public_on: date | None = None
-    source: str = ""
-    size: int | None = None
-    mtime_ns: int | None = None
-    crc32: int | None = None
-    sha256: str = ""
-    etag: str = ""
+NOBODYS = np.zeros(0, np.int64)
 
 
-@dataclass(slots=True)
-class Tally:
-    """Counts of a selection that is being frozen; `bytes` of the files that can be delivered."""
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How somebody wants the files: `method` and `layout` by name; `split` into parts of at most `part_bytes`."""
 
-    outcomes: Counter[str] = field(default_factory=Counter)
-    bytes: int = 0
-    unmeasured: int = 0
+    method: str = Method.ZIP
+    layout: str = "nested"
+    remove_completed: bool = False
+    split: bool = False
+    part_bytes: int | None = None
+
+    def check(self) -> None:
+        """Raise Problem (422) for what there is not."""
+        check(self.method, self.layout)
+        limit = settings.STREAM_LIMIT_BYTES
+        if self.part_bytes is not None and not min(SMALLEST_PART_BYTES, limit) <= self.part_bytes <= limit:
+            message = f"part_bytes={self.part_bytes}: a part holds {SMALLEST_PART_BYTES:,} to {limit:,} bytes."
+            raise Problem(message, field="part_bytes", status=422)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, when; `key` is the stranger's."""
+
+    user: access.User
+    now: datetime
+    key: str = ""
 
 
 def freeze(
@@ -69,39 +75,49 @@ def freeze(
     method: str = Method.ZIP,
     layout: str = "nested",
     remove_completed: bool = False,
+    split: bool = False,
+    part_bytes: int | None = None,
     key: str = "",
 ) -> Retrieval:
     """Freeze the basket's selected files for this person; `key` is the stranger's.
 
     The retrieval is QUEUED, with a length when nothing has to be measured; or ERROR when no file can be delivered,
-    each file saying why. Raises Problem: 422 for an unknown method or layout and for an empty selection, 413 above
-    STREAM_LIMIT_BYTES.
+    each file saying why; or, for more than FEW files, PENDING until a worker has looked at each. With `split` it is
+    the first of as many parts as needed, each at most `part_bytes` (STREAM_LIMIT_BYTES).
+
+    Raises Problem: 422 for an unknown method or layout and for an empty selection, 413 above STREAM_LIMIT_BYTES.
     """
-    check(method, layout)
+    wish = Wish(method, layout, remove_completed, split, part_bytes)
+    wish.check()
+    found, observations = chosen(basket) if basket.pk is not None else ([], NOBODYS)
+    if not found:
+        raise _nothing_selected()
+    asker = Asker(user, now, key)
+    pieces = _divided(_deliverable(found, asker), wish)
     with transaction.atomic():
-        if not Basket.objects.select_for_update().filter(pk=basket.pk).exists():
+        if not Basket.objects.filter(pk=basket.pk).exists():
             raise _nothing_selected()
-        options = {"method": method, "layout": layout, "remove_completed": remove_completed}
-        retrieval = _new(user, now, **options, key=key, basket_id=basket.pk)
-        tally = _copy(retrieval, selected_products(basket), user, now)
-        retrieval.duplicates = _rows(retrieval, basket) - tally.outcomes.total()
-        _conclude(retrieval, tally, now)
-    return retrieval
+        made = [_new(asker, wish, piece, basket.pk) for piece in _numbered(pieces, now)]
+        at_once = sum(retrieval.requested for retrieval in made) <= FEW
+        for retrieval, piece in zip(made, pieces, strict=True):
+            _begin(retrieval, _keys(piece), observations, asker, at_once=at_once)
+    return made[0]
 
 
 def freeze_recommended(observation: Observation, user: access.User, now: datetime, *, key: str = "") -> Retrieval:
     """Freeze the Minimum Recommended Products of one observation. Raises Problem: 422 when it has none, 413."""
-    files = Membership.objects.filter(observation=observation, productGroupDescription=MRP)
+    listed = Membership.objects.filter(observation=observation, productGroupDescription=MRP)
+    keys = np.array(listed.order_by("product_id").values_list("product_id", flat=True), np.int64)
+    if not len(keys):
+        way = "Add it to the basket to choose among all its files."
+        message = f"{observation.obs_id} has no recommended products. {way}"
+        raise Problem(message, code="nothing_selected", status=422)
+    distinct = np.unique(keys)
     with transaction.atomic():
-        if not files.exists():
-            way = "Add it to the basket to choose among all its files."
-            message = f"{observation.obs_id} has no recommended products. {way}"
-            raise Problem(message, code="nothing_selected", status=422)
-        retrieval = _new(user, now, method=Method.ZIP, key=key)
-        products = Product.objects.filter(pk__in=files.values("product_id")).order_by("pk")
-        tally = _copy(retrieval, products.iterator(chunk_size=CHUNK), user, now)
-        retrieval.duplicates = files.count() - tally.outcomes.total()
-        _conclude(retrieval, tally, now)
+        asker = Asker(user, now, key)
+        retrieval = _new(asker, Wish(), _Piece(f"MAST_{now:%Y-%m-%dT%H%M%S}", len(distinct)), None)
+        retrieval.duplicates = len(keys) - len(distinct)
+        _begin(retrieval, distinct, NOBODYS, asker, at_once=len(distinct) <= FEW)
     return retrieval
 
 
@@ -110,18 +126,23 @@ def again(old: Retrieval, user: access.User, now: datetime, *, missing_only: boo
 
     Raises Problem: 409 when there are none, 413 above STREAM_LIMIT_BYTES.
     """
-    files = old.files.order_by("position")
-    if missing_only:
-        files = files.filter(outcome__in=[Outcome.FAILED, Outcome.SKIPPED])
+    keys = _keys_of(old, missing_only=missing_only)
+    if not len(keys):
+        raise Problem(f"No file of {old.name} failed: there is nothing to retry.", code="conflict", status=409)
+    asker = Asker(user, now, old.key)
+    wish = Wish(old.method, old.layout, old.remove_completed)
+    name = f"MAST_{now:%Y-%m-%dT%H%M%S}"
+    piece = _Piece(name, len(keys), bytes=_bytes_of(old, missing_only=missing_only))
+    if old.split and not missing_only:
+        piece = replace(
+            piece, name=_part_name(name, old.part, old.parts), split=old.split, number=old.part, of=old.parts
+        )
+    if old.is_bundle and piece.bytes > settings.STREAM_LIMIT_BYTES and len(keys) > FEW:
+        raise too_large(piece.bytes)
     with transaction.atomic():
-        if not files.exists():
-            raise Problem(f"No file of {old.name} failed: there is nothing to retry.", code="conflict", status=409)
-        retrieval = _new(
-            user, now, method=old.method, layout=old.layout, remove_completed=old.remove_completed,
-            key=old.key, basket_id=old.basket_id,
-        )  # fmt: skip
+        retrieval = _new(asker, wish, piece, old.basket_id)
         retrieval.duplicates = 0 if missing_only else old.duplicates
-        _conclude(retrieval, _copy(retrieval, _products_of(files), user, now), now)
+        _begin(retrieval, keys, NOBODYS, asker, at_once=len(keys) <= FEW, origin=old)
     return retrieval
 
 
@@ -135,6 +156,18 @@ def check(method: str, layout: str) -> None:
         raise Problem(message, field="layout", status=422)
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One of the retrievals that are to be made: how many files of how many deliverable bytes."""
+
+    name: str
+    files: int
+    bytes: int = 0
+    split: Split | None = None
+    number: int = 1
+    of: int = 1
+
+
 def _nothing_selected() -> Problem:
     return Problem(
         "No file is selected. Tick the files you want in the basket, then download them.",
@@ -143,152 +176,140 @@ def _nothing_selected() -> Problem:
     )
 
 
-def _new(user: access.User, now: datetime, **choices: object) -> Retrieval:
-    owner_id = user.pk if user.is_authenticated else None
-    name = f"MAST_{now:%Y-%m-%dT%H%M%S}"
-    return Retrieval.objects.create(owner_id=owner_id, name=name, **choices)
+def _deliverable(found: Sequence[Chosen], asker: Asker) -> list[Chosen]:
+    """The same with size 0 for what this person may not read now: only what was not public when listed is judged."""
+    guarded = np.concatenate([one.products[one.guarded] for one in found])
+    if not len(guarded):
+        return list(found)
+    granted = access.granted_programs(asker.user, asker.now)
+    rights = products(guarded).values_list("pk", *RIGHTS)
+    judged = (
+        (pk, access.judge(Product(**dict(zip(RIGHTS, values, strict=True))), granted, asker.now))
+        for pk, *values in rights.iterator(chunk_size=5000)
+    )
+    denied = np.fromiter((pk for pk, verdict in judged if not verdict.ok), np.int64)
+    return [replace(one, sizes=np.where(np.isin(one.products, denied), 0, one.sizes)) for one in found]
 
 
-def _copy(retrieval: Retrieval, products: Iterable[Product], user: access.User, now: datetime) -> Tally:
-    """Write a row per product, in order, by COPY: 500,000 rows are minutes as INSERTs."""
-    granted = access.granted_programs(user, now)
-    unique, tally, rest = UniquePaths(manifest.NAMES), Tally(), iter(products)
-    while chunk := list(islice(rest, CHUNK)):
-        located = _located(chunk)
-        rows = []
-        for position, product in enumerate(chunk, start=tally.outcomes.total()):
-            frozen = _frozen(product, located.get((product.archive, product.dataURI)), granted, now)
-            rows.append((position, unique.add(_path(product, retrieval.layout)), product, frozen))
-            tally.outcomes[frozen.outcome] += 1
-            if frozen.outcome is Outcome.PENDING:
-                tally.bytes += frozen.size or 0
-                tally.unmeasured += frozen.crc32 is None
-        _write(retrieval, rows)
-    return tally
-
-
-def _path(product: Product, layout: str) -> str:
-    if layout == "flat":
-        return component(product.productFilename)
-    return delivery_path(product.obs_collection, product.obs_id, product.productFilename)
-
-
-def _located(products: Iterable[Product]) -> dict[tuple[str, str], StoredBytes]:
-    by_archive: dict[str, list[str]] = {}
-    for product in products:
-        by_archive.setdefault(product.archive, []).append(product.dataURI)
-    return {
-        (name, uri): stored
-        for name, uris in by_archive.items()
-        if name
-        for uri, stored in archive(name).locate(uris).items()
-    }
-
-
-def _frozen(product: Product, stored: StoredBytes | None, granted: set[tuple[str, str]], now: datetime) -> Frozen:
-    verdict = access.judge(product, granted, now)
-    if not verdict.ok:
-        return Frozen(Outcome.DENIED, verdict.reason, verdict.public_on, size=product.size)
-    if stored is None:
-        return Frozen(Outcome.FAILED, NO_BYTES if product.archive else NOT_LISTED, size=product.size)
-    if is_remote(stored.path):
-        return _frozen_remote(product, stored)
+def _divided(found: list[Chosen], wish: Wish) -> list[list[Chosen]]:
+    """The selection, or its parts. Raises Problem (413) for too much at once."""
+    limit = settings.STREAM_LIMIT_BYTES
+    size = sum(int(one.sizes.sum()) for one in found)
+    if wish.method not in BUNDLES:
+        return [found]
+    if not wish.split:
+        if size > limit:
+            raise too_large(size, _ways(found, limit))
+        return [found]
     try:
-        found = os.lstat(stored.path)  # half the time of Path(path).stat(), and there may be 500,000
-    except OSError as error:
-        return Frozen(Outcome.FAILED, unreadable(error), size=product.size)
-    promised = stored.size if product.size is None else product.size
-    if found.st_size != promised:
-        reason = f"This file has {found.st_size:,} bytes on disk, but {promised:,} in the archive's catalogue."
-        return Frozen(Outcome.FAILED, reason, size=product.size)
-    if not os.access(stored.path, os.R_OK) or not os.path.isfile(stored.path):  # noqa: PTH113  # as above
-        return Frozen(Outcome.FAILED, "This file cannot be read by the archive's server.", size=product.size)
-    known = (found.st_size, found.st_mtime_ns) == (stored.size, stored.mtime_ns)
-    return Frozen(
-        Outcome.PENDING,
-        source=stored.path,
-        size=found.st_size,
-        mtime_ns=found.st_mtime_ns,
-        crc32=stored.crc32 if known and stored.sha256 else None,
-        sha256=stored.sha256 if known else "",
-    )
-
-
-def _frozen_remote(product: Product, stored: StoredBytes) -> Frozen:
-    """As it was when last looked at: thousands of questions to a store would keep the basket locked for minutes.
-
-    The store is asked before the first byte (retrieval.delivery).
-    """
-    if product.size not in {None, stored.size}:
-        reason = (
-            f"This file has {stored.size:,} bytes in its store, but {product.size:,} in the archive's catalogue."
+        pieces = splitting.parts(found, wish.part_bytes or limit)
+    except splitting.TooLarge as error:
+        raise _one_too_large(error, wish.part_bytes or limit) from None
+    if len(pieces) > MOST_PARTS:
+        message = (
+            f"That would be {len(pieces):,} parts; {MOST_PARTS:,} are the most. Make them larger, or select fewer."
         )
-        return Frozen(Outcome.FAILED, reason, size=product.size)
-    return Frozen(
-        Outcome.PENDING,
-        source=stored.path,
-        size=stored.size,
-        mtime_ns=stored.mtime_ns,
-        crc32=stored.crc32 if stored.sha256 else None,
-        sha256=stored.sha256,
-        etag=stored.etag,
+        raise Problem(message, field="part_bytes", code="too_large", status=413)
+    return pieces
+
+
+def _ways(found: list[Chosen], limit: int) -> str:
+    """What works for a selection that is too large."""
+    try:
+        count = len(splitting.parts(found, limit))
+    except splitting.TooLarge as error:
+        return _one_too_large(error, limit).message
+    others = [method.label.lower() for method in Method if method not in BUNDLES]
+    without_limit = "".join(f"Or take a {one}, which has no limit. " for one in others)
+    return (
+        f'Take it as {count:,} parts by observation (“split” in the download options, or "split": true). '
+        f"{without_limit}Or select fewer, for example one observation at a time."
     )
 
 
-def _write(retrieval: Retrieval, rows: list[tuple[int, str, Product, Frozen]]) -> None:
-    columns = (
-        "retrieval_id, position, product_id, uri, path, access, outcome, reason, public_on, "
-        "source, size, mtime_ns, crc32, sha256, etag"
+def _one_too_large(error: splitting.TooLarge, limit: int) -> Problem:
+    name = Product.objects.values_list("productFilename", flat=True).get(pk=error.product)
+    message = (
+        f"{name} alone holds {format_size(error.size)}, and a part may hold at most {format_size(limit)}. "
+        "Deselect it here and fetch it by itself."
     )
-    table = RetrievalFile._meta.db_table
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
-        for position, path, product, frozen in rows:
-            outcome, *rest = frozen
-            named = (retrieval.pk, position, product.pk, product.dataURI, path, product.dataRights)
-            copy.write_row((*named, outcome.value, *rest))
+    return Problem(message, code="too_large", status=413)
 
 
-def _rows(retrieval: Retrieval, basket: Basket) -> int:
-    """Rows of the archive's product lists in which the basket's observations list the frozen files."""
-    return Membership.objects.filter(
-        product_id__in=retrieval.files.values("product_id"),
-        observation_id__in=BasketItem.objects.filter(basket=basket).values("observation_id"),
-    ).count()
+def _numbered(pieces: list[list[Chosen]], now: datetime) -> Iterator[_Piece]:
+    name, of = f"MAST_{now:%Y-%m-%dT%H%M%S}", len(pieces)
+    split = None
+    if of > 1:
+        observations = [[one.observation for one in piece] for piece in pieces]
+        split = Split.objects.create(name=name, observations=observations)
+    for number, piece in enumerate(pieces, start=1):
+        size = sum(int(one.sizes.sum()) for one in piece)
+        title = _part_name(name, number, of) if split else name
+        yield _Piece(title, len(_keys(piece)), size, split, number, of)
 
 
-def _conclude(retrieval: Retrieval, tally: Tally, now: datetime) -> None:
-    """Give the retrieval its numbers and its phase, or refuse the whole."""
-    requested, deliverable = tally.outcomes.total(), tally.outcomes[Outcome.PENDING]
-    if not requested:
-        raise _nothing_selected()
-    if tally.bytes > settings.STREAM_LIMIT_BYTES:
-        raise Problem(
-            f"The selected files hold {format_size(tally.bytes)}; one download may hold at most "
-            f"{format_size(settings.STREAM_LIMIT_BYTES)}. Select fewer, for example one observation at a time.",
-            code="too_large",
-            status=413,
-        )
-    retrieval.requested, retrieval.bytes = requested, tally.bytes
-    retrieval.denied, retrieval.failed = tally.outcomes[Outcome.DENIED], tally.outcomes[Outcome.FAILED]
-    retrieval.mark_queued()
-    if not deliverable:
-        retrieval.mark_error(NOTHING, now)
-    elif not tally.unmeasured:
-        bundle.settle(retrieval)
+def _part_name(name: str, number: int, of: int) -> str:
+    return f"{name}_part{number}of{of}"
+
+
+def _keys(piece: Sequence[Chosen]) -> Ints:
+    return np.concatenate([one.products for one in piece])
+
+
+def _new(asker: Asker, wish: Wish, piece: _Piece, basket_id: int | None) -> Retrieval:
+    return Retrieval.objects.create(
+        owner_id=asker.user.pk if asker.user.is_authenticated else None,
+        key=asker.key,
+        name=piece.name,
+        method=wish.method,
+        layout=wish.layout,
+        remove_completed=wish.remove_completed,
+        compressor=compression.name() if wish.method == Method.TAR_GZ else "",
+        basket_id=basket_id,
+        requested=piece.files,
+        bytes=piece.bytes,
+        split=piece.split,
+        part=piece.number,
+        parts=piece.of,
+    )
+
+
+def _begin(
+    retrieval: Retrieval,
+    keys: Ints,
+    observations: Ints,
+    asker: Asker,
+    *,
+    at_once: bool,
+    origin: Retrieval | None = None,
+) -> None:
+    """Freeze the files now, or write down which they are for a worker."""
+    if at_once:
+        freeze_all(retrieval, keys, asker.user, asker.now, origin)
+        conclude(retrieval, observations, asker.now)
+        if retrieval.phase == Phase.QUEUED and retrieval.is_bundle and not bundle.unread(retrieval).exists():
+            bundle.settle(retrieval)
+    else:
+        packed, lists = selection.pack(keys), selection.pack(observations)
+        Selection.objects.create(retrieval=retrieval, products=packed, observations=lists, origin=origin)
     retrieval.save()
 
 
-def _products_of(files: QuerySet[RetrievalFile]) -> Iterator[Product]:
-    """The products of frozen files as the catalogue has them now; one that is gone comes with a blank archive."""
-    rows = iter(files.values_list("product_id", "uri", "path").iterator(chunk_size=CHUNK))
-    while chunk := list(islice(rows, CHUNK)):
-        found = Product.objects.in_bulk([product_id for product_id, _, _ in chunk])
-        for product_id, uri, path in chunk:
-            yield found.get(product_id) or _gone(product_id, uri, path)
+def _keys_of(old: Retrieval, *, missing_only: bool) -> Ints:
+    """Which files it had, or was asked for where not all have a row."""
+    unfinished = Selection.objects.filter(retrieval=old).first()
+    if unfinished is not None and not missing_only:
+        return selection.unpack(unfinished.products)
+    keys = _files_of(old, missing_only=missing_only).order_by("position").values_list("product_id", flat=True)
+    return np.fromiter(keys.iterator(chunk_size=50_000), np.int64)
 
 
-def _gone(product_id: int, uri: str, path: str) -> Product:
-    mission, observation, name = ["", "", *path.split("/")][-3:]
-    return Product(
-        pk=product_id, archive="", dataURI=uri, obs_collection=mission, obs_id=observation, productFilename=name
-    )
+def _files_of(old: Retrieval, *, missing_only: bool) -> QuerySet[RetrievalFile]:
+    files = RetrievalFile.objects.filter(retrieval=old)
+    return files.filter(outcome__in=[Outcome.FAILED, Outcome.SKIPPED]) if missing_only else files
+
+
+def _bytes_of(old: Retrieval, *, missing_only: bool) -> int:
+    files = _files_of(old, missing_only=missing_only).exclude(outcome=Outcome.DENIED)
+    size: int = files.aggregate(bytes=Sum("size", default=0))["bytes"]
+    return size

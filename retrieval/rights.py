@@ -1,41 +1,89 @@
 """Who may still read the files of a bundle: asked before its first byte, and again while it is being sent."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import reduce
+from itertools import islice
+from operator import or_
 
+import numpy as np
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef, Q
 
+from basket.cube import Ints
+from basket.facets import RIGHTS
 from portal import access
 from portal.models import Product
 from retrieval.accounting import Fault
 from retrieval.bundle import OPEN
+from retrieval.freezing import NOT_LISTED
 from retrieval.models import Outcome, Retrieval
-from retrieval.plan import NOT_LISTED
+
+AT_ONCE = 5000
+
+RUNS_AT_ONCE = 100
+MOST_RUNS = 1000
+"""Keys that are more scattered than this are asked about one by one."""
 
 
-def refused(retrieval: Retrieval, user: access.User, now: datetime) -> tuple[list[Fault], set[int]]:
-    """What may not be sent: files that this person may not read, or that the catalogue lost.
+def refused(
+    retrieval: Retrieval, product_ids: Iterable[int], user: access.User, now: datetime
+) -> tuple[list[Fault], set[int]]:
+    """What may not be sent of a bundle of these products: files that this person may not read, or that the catalogue
+    lost.
 
     And the keys of the products that this person may read but others may not: these are asked about again while
     they are sent.
     """
+    if _are_free(np.fromiter(product_ids, np.int64), now):
+        return [], set()
     files = retrieval.files.filter(outcome__in=OPEN)
     gone = files.exclude(Exists(Product.objects.filter(pk=OuterRef("product_id"))))
     faults = [Fault(position, Outcome.FAILED, NOT_LISTED) for position in gone.values_list("position", flat=True)]
-    places = dict(
-        files.filter(product_id__in=Product.objects.filter(access.may_be_denied(now)).values("pk")).values_list(
-            "product_id", "position"
+    guarded = set[int]()
+    may_be = files.filter(product_id__in=Product.objects.filter(access.may_be_denied(now)).values("pk"))
+    rows = may_be.values_list("product_id", "position").iterator(chunk_size=AT_ONCE)
+    granted = access.granted_programs(user, now)
+    while places := dict(islice(rows, AT_ONCE)):
+        for key, verdict in _verdicts(places, granted, now):
+            if verdict.ok:
+                guarded.add(key)
+            else:
+                faults.append(Fault(places[key], Outcome.DENIED, verdict.reason, verdict.public_on))
+    return faults, guarded
+
+
+def _are_free(product_ids: Ints, now: datetime) -> bool:
+    """Whether the catalogue lists all of them and anybody may read each.
+
+    An archive gives the files of an observation keys in a row: a few runs of them are quickly counted.
+    """
+    keys = np.sort(product_ids)
+    ends = np.flatnonzero(np.diff(keys, append=np.iinfo(np.int64).max) != 1)
+    if not len(keys) or len(ends) > MOST_RUNS:
+        return not len(keys)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    listed = doubtful = 0
+    for some in np.array_split(np.column_stack([keys[starts], keys[ends]]), -(-len(ends) // RUNS_AT_ONCE) or 1):
+        among = reduce(or_, (Q(pk__range=run) for run in some.tolist()), Q(pk__in=[]))
+        numbers = Product.objects.filter(among).aggregate(
+            listed=Count("pk"), doubtful=Count("pk", filter=access.may_be_denied(now))
         )
-    )
-    verdicts = access.verdicts(user, Product.objects.filter(pk__in=places), now)
-    faults += [
-        Fault(places[key], Outcome.DENIED, verdict.reason, verdict.public_on)
-        for key, verdict in verdicts.items()
-        if not verdict.ok
-    ]
-    return faults, {key for key, verdict in verdicts.items() if verdict.ok}
+        listed, doubtful = listed + numbers["listed"], doubtful + numbers["doubtful"]
+    return listed == len(keys) and not doubtful
+
+
+def _verdicts(
+    keys: Iterable[int], granted: set[tuple[str, str]], now: datetime
+) -> Iterator[tuple[int, access.Verdict]]:
+    """The verdict on each product; thousands of them are alike, and no more than their rights are read."""
+    known: dict[tuple[object, ...], access.Verdict] = {}
+    for key, *values in Product.objects.filter(pk__in=list(keys)).values_list("pk", *RIGHTS):
+        rights = tuple(values)
+        if rights not in known:
+            known[rights] = access.judge(Product(**dict(zip(RIGHTS, values, strict=True))), granted, now)
+        yield key, known[rights]
 
 
 def revoked(user_id: int | None, product_ids: Sequence[int], now: datetime) -> dict[int, access.Verdict]:

@@ -16,6 +16,24 @@ class CreateSerializer(serializers.Serializer[Any]):
         default=False, help_text="Take the delivered files out of the basket once all of the bundle was sent"
     )
 
+    split = serializers.BooleanField(
+        default=False,
+        help_text="Take the files as several retrievals, by observation, each below the stream limit; the answer is "
+        "the first of them and names the others in `part`",
+    )
+    part_bytes = serializers.IntegerField(
+        required=False, allow_null=True, help_text="With `split`: the most that the files of a part hold, in bytes"
+    )
+
+
+class PartSerializer(serializers.Serializer[Any]):
+    """Which part of a split request a retrieval is."""
+
+    number = serializers.IntegerField(help_text="From 1")
+    of = serializers.IntegerField()
+    name = serializers.CharField(help_text="What the names of all parts begin with")
+    urls = serializers.ListField(child=serializers.URLField(), help_text="All parts, in order")
+
 
 class CountsSerializer(serializers.Serializer[Any]):
     """requested = delivered + denied + failed + skipped + pending, always; pending is 0 when it has ended."""
@@ -38,9 +56,13 @@ class RetrievalSerializer(serializers.Serializer[Any]):
     method = serializers.ChoiceField(Method.choices)
     phase = serializers.ChoiceField(Phase.choices)
     counts = CountsSerializer()
+    prepared = serializers.IntegerField(help_text="While PENDING: files that were looked at, of `requested`")
+    part = PartSerializer(allow_null=True, help_text="null unless the request was split")
     duplicates = serializers.IntegerField(help_text="Repeats that were removed before `requested` was counted")
     bytes = serializers.IntegerField(help_text="Of the files that can be delivered")
     bytes_sent = serializers.IntegerField(help_text="Of the bundle, each counted once")
+    rate = serializers.FloatField(help_text="Bytes per second while it is being sent, smoothed; else 0")
+    seconds_left = serializers.FloatField(allow_null=True, help_text="At that rate; null where it cannot be told")
     length = serializers.IntegerField(allow_null=True, help_text="Of the bundle; null until it is known")
     download_url = serializers.URLField(allow_null=True, help_text="null while it cannot be downloaded")
     created = serializers.DateTimeField()

@@ -11,10 +11,10 @@ members for whole: what tells is the Content-Length, and the manifests as last m
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
 
-from retrieval.virtual import Inline, Member, VirtualArchive, clipped, in_utc
+from retrieval.virtual import Format, Inline, Member, Placed, VirtualArchive, in_utc
 
 _BLOCK = struct.Struct("100s8s8s8s12s12s8sc100s6s2s32s32s8s8s155s12x")
 _CHECKSUM_AT = slice(148, 156)
@@ -23,6 +23,57 @@ _END = bytes(2 * _BLOCK.size)
 _NAME_BYTES, _PREFIX_BYTES = 100, 155
 _OCTAL_LIMIT = 8**11
 """Eleven octal digits: sizes from 8 GiB on need a pax record, and no time is later than 2242."""
+
+
+class TarFormat(Format):
+    """The headers of a pax tar; `mtime` stands in every header, in whole seconds.
+
+    Raises ValueError for an `mtime` without time zone or outside 1970 to 2242.
+    """
+
+    def __init__(self, mtime: datetime | None = None) -> None:
+        self._mtime = _unix_time(mtime)
+
+    def header_length(self, name: bytes, size: int) -> int:
+        """Return the bytes of the header block, and of an extended header where one is needed."""
+        records = _records(name, size)
+        return _BLOCK.size + (_BLOCK.size + len(records) + self.padding(len(records)) if records else 0)
+
+    def header(self, member: Placed) -> bytes:
+        """Return the header block, after an extended header where one is needed."""
+        number, name, size, _, _ = member
+        prefix, short = _split(name) or (b"", b"PaxNames/%d" % number)
+        block = self._block(short, 0 if size >= _OCTAL_LIMIT else size, b"0", prefix)
+        records = _records(name, size)
+        if not records:
+            return block
+        extended = self._block(b"PaxHeaders/%d" % number, len(records), b"x")
+        return extended + records + bytes(self.padding(len(records))) + block
+
+    def padding(self, size: int) -> int:
+        """Return the zeros that fill the last block."""
+        return -size % _BLOCK.size
+
+    def entry_length(self, name: bytes, size: int, start: int) -> int:  # noqa: ARG002  # a tar has no directory
+        """Return 0."""
+        return 0
+
+    def entry(self, member: Placed) -> bytes:  # noqa: ARG002  # a tar has no directory
+        """Return nothing."""
+        return b""
+
+    def ending(self, members: int, directory_bytes: int, end: int) -> bytes:  # noqa: ARG002  # always the same
+        """Return two blocks of zeros."""
+        return _END
+
+    def _block(self, name: bytes, size: int, kind: bytes, prefix: bytes = b"") -> bytes:
+        block = bytearray(_BLOCK.pack(
+            name, b"0000644", b"0000000", b"0000000", b"%011o" % size, b"%011o" % self._mtime, b" " * 8, kind, b"",
+            b"ustar", b"00", b"", b"", b"0000000", b"0000000", prefix,
+        ))  # fmt: skip
+        # All is ASCII, so the sum is below 65,521, and the low half of Adler-32 is 1 more: ten times as fast as sum().
+        block[_CHECKSUM_AT] = b"%06o\0 " % ((zlib.adler32(block) & 0xFFFF) - 1)
+        return bytes(block)
 
 
 class TarPlan(VirtualArchive):
@@ -36,45 +87,7 @@ class TarPlan(VirtualArchive):
         self, members: Iterable[Member], tail: Iterable[Inline] = (), *, mtime: datetime | None = None
     ) -> None:
         """Lay the archive out; `mtime` stands in every header, in whole seconds (None: 1980-01-01)."""
-        self._mtime = _unix_time(mtime)
-        super().__init__(members, tail)
-
-    def _header_length(self, name: bytes, size: int) -> int:
-        records = _records(name, size)
-        return _BLOCK.size + (_BLOCK.size + len(records) + self._padding(len(records)) if records else 0)
-
-    def _header(self, index: int) -> bytes:
-        name, size = self._name(index), self._sizes[index]
-        prefix, short = _split(name) or (b"", b"PaxNames/%d" % index)
-        block = self._block(short, 0 if size >= _OCTAL_LIMIT else size, b"0", prefix)
-        records = _records(name, size)
-        if not records:
-            return block
-        extended = self._block(b"PaxHeaders/%d" % index, len(records), b"x")
-        return extended + records + bytes(self._padding(len(records))) + block
-
-    def _block(self, name: bytes, size: int, kind: bytes, prefix: bytes = b"") -> bytes:
-        block = bytearray(_BLOCK.pack(
-            name, b"0000644", b"0000000", b"0000000", b"%011o" % size, b"%011o" % self._mtime, b" " * 8, kind, b"",
-            b"ustar", b"00", b"", b"", b"0000000", b"0000000", prefix,
-        ))  # fmt: skip
-        # All is ASCII, so the sum is below 65,521, and the low half of Adler-32 is 1 more: ten times as fast as sum().
-        block[_CHECKSUM_AT] = b"%06o\0 " % ((zlib.adler32(block) & 0xFFFF) - 1)
-        return bytes(block)
-
-    def _padding(self, size: int) -> int:
-        return -size % _BLOCK.size
-
-    def _closing_length(self) -> int:
-        return len(_END)
-
-    def _closing_pieces(self, start: int, stop: int) -> Iterator[bytes]:
-        yield clipped(_END, self._end, start, stop)
-
-    def _essence(self) -> Iterator[bytes]:
-        for index in range(len(self)):
-            yield self._header(index)
-            yield self._crcs[index].to_bytes(4, "big")
+        super().__init__(TarFormat(mtime), members, tail)
 
 
 def _unix_time(mtime: datetime | None) -> int:

@@ -6,7 +6,8 @@ from threading import BoundedSemaphore, Thread
 from django.utils import timezone
 
 from portal.celery import app
-from retrieval import accounting, jobs
+from retrieval import accounting, history, jobs
+from retrieval.layout import folder
 from retrieval.models import Retrieval
 
 logger = logging.getLogger(__name__)
@@ -18,10 +19,16 @@ _bells = BoundedSemaphore(4)
 
 
 @app.task
-def measure(retrieval_id: str) -> None:
-    """Read a slice of a retrieval's unmeasured files."""
-    if jobs.measure(retrieval_id):
+def go_on(retrieval_id: str) -> None:
+    """A slice of what a retrieval waits for."""
+    if jobs.go_on(retrieval_id):
         ring(retrieval_id)
+
+
+@app.task
+def sweep_layouts() -> None:
+    """Remove the layouts of bundles that are no more, or that nobody has read for long."""
+    folder.sweep(history.etags)
 
 
 @app.task
@@ -35,22 +42,25 @@ def tick() -> None:
 def ring(retrieval_id: str) -> None:
     """Wake a worker. Without a broker nothing is lost: the tick finds the work."""
     try:
-        measure.apply_async((retrieval_id,), expires=EXPIRES_SECONDS, retry=False)
+        go_on.apply_async((retrieval_id,), expires=EXPIRES_SECONDS, retry=False)
     except Exception as error:  # kombu and redis raise what they like when the broker is away
         logger.warning("No worker was woken for %s (%s); the tick will find it.", retrieval_id, error)
 
 
 def start(retrieval: Retrieval) -> None:
-    """Make a new retrieval ready: at once when little has to be read, otherwise by a worker.
+    """Make a new retrieval ready, and the other parts of it: at once when little has to be done, else by a worker.
 
     Nobody waits for the broker: one that is away takes seconds to fail, and one that hangs never does.
     """
-    if not jobs.measure_little(retrieval) and _bells.acquire(blocking=False):
-        Thread(target=_ring_aside, args=(retrieval.pk,), daemon=True).start()
+    waiting = [part.pk for part in history.siblings(retrieval) if not jobs.measure_little(part)]
+    retrieval.refresh_from_db()
+    if waiting and _bells.acquire(blocking=False):
+        Thread(target=_ring_aside, args=(waiting,), daemon=True).start()
 
 
-def _ring_aside(retrieval_id: str) -> None:
+def _ring_aside(retrieval_ids: list[str]) -> None:
     try:
-        ring(retrieval_id)
+        for retrieval_id in retrieval_ids:
+            ring(retrieval_id)
     finally:
         _bells.release()

@@ -15,11 +15,11 @@ from django.utils import timezone
 from retrieval import accounting
 from retrieval.accounting import Fault, Superseded
 from retrieval.bundle import Bundle
-from retrieval.fetching import Reader, Unfit, batches
+from retrieval.fetching import Unfit, batches
+from retrieval.gzplan import Differs, Piece
 from retrieval.models import Outcome
 from retrieval.ranges import Span
 from retrieval.rights import revoked
-from retrieval.zipplan import FileRange, Segment
 
 SECONDS_BETWEEN_ENTRIES = 1.0
 
@@ -78,6 +78,12 @@ class Ledger:
         if self._tracked:
             accounting.cut(self._retrieval_id, bundle.plan.etag, fault, timezone.now())
 
+    def repack(self, bundle: Bundle, index: int) -> None:
+        """Member `index` was compressed to another size than was remembered."""
+        if self._tracked:
+            position = bundle.positions[index] if index < len(bundle.positions) else None
+            accounting.repack(self._retrieval_id, bundle.plan.etag, position, timezone.now())
+
     def pause(self, bundle: Bundle, position: int, reason: str) -> None:
         """The stream ends because a store does not give this file at present."""
         if self._tracked:
@@ -96,7 +102,7 @@ class Transfer:
         self._bundle = bundle
         self._start, self._stop = span
         self._ledger = ledger
-        self._reader = Reader(bundle.sources, bundle.plan.segments(self._start, self._stop))
+        self._reader = bundle.reader((self._start, self._stop))
         self._handed = self._entered = self._start
         self._entry_due = time.monotonic() + SECONDS_BETWEEN_ENTRIES
         self._reading = -1
@@ -120,13 +126,18 @@ class Transfer:
         except (Unfit, Refused) as error:
             await asyncio.shield(aside(self._cut, error))
             raise Cut(str(error)) from error
+        except Differs as error:
+            await asyncio.shield(aside(self._repack, error))
+            raise Cut(str(error)) from error
         except Superseded as error:
             raise Cut("The retrieval was cancelled, or laid out anew.") from error
         finally:
             await asyncio.shield(aside(self._finish))
 
-    def _read(self, batch: list[Segment]) -> bytes:
-        begun = [part.index for part in batch if isinstance(part, FileRange) and part.index > self._reading]
+    def _read(self, batch: list[Piece]) -> bytes:
+        files = len(self._bundle.positions)
+        touched = [part.index for part in batch if not isinstance(part, bytes)]
+        begun = [index for index in touched if self._reading < index < files]
         if begun:
             self._reading = begun[-1]
             guarded = [index for index in begun if self._ledger.is_guarded(self._bundle.product_ids[index])]
@@ -150,6 +161,10 @@ class Transfer:
             self._ledger.pause(self._bundle, position, error.reason)
         else:
             self._ledger.cut(self._bundle, Fault(position, Outcome.FAILED, error.reason))
+
+    def _repack(self, error: Differs) -> None:
+        self._enter_rest()
+        self._ledger.repack(self._bundle, error.index)
 
     def _enter_rest(self) -> None:
         handed = self._handed

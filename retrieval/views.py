@@ -4,6 +4,8 @@ A form that starts a download is answered with a redirect to the bundle itself w
 leaves the page as it is, with or without JavaScript. Otherwise the redirect leads to the retrieval's page.
 """
 
+from datetime import timedelta
+
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -15,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from portal.errors import Problem
 from portal.models import Observation
-from retrieval import accounting, delivery, history, onefile, plan
+from retrieval import accounting, delivery, history, onefile, plan, progress
 from retrieval.answer import Conditions
 from retrieval.current import basket_of, known_key, lasting_key
 from retrieval.models import Outcome, Phase, Retrieval
@@ -23,6 +25,10 @@ from retrieval.tasks import start
 
 LISTED = 50
 FILES_LISTED = 200
+MOST_DIGITS = 15
+
+EXPECTED = timedelta(minutes=10)
+"""So long a page waits for the download of a bundle that is ready."""
 
 
 class SeeOther(HttpResponseRedirect):
@@ -52,7 +58,8 @@ def show(request: HttpRequest, retrieval_id: str) -> HttpResponse:
 
     `retrieval`; `headline`, the truth in a sentence; `conservation`, the law with its numbers; `download_url` (None
     while it cannot be downloaded; the exact size is `retrieval.length`); `start`, whether the page should begin the
-    download by itself (?start=1); `running`, whether to ask again in a while; `percent` of the bundle sent;
+    download by itself (?start=1); `running`, whether to ask again in a while; `sending` (progress.Progress, None
+    unless bytes leave); `parts`, all parts of the request in order (none where it was not split);
     `page` (Paginator page of RetrievalFile, 200 each); `outcome`, the filter ("" for all); `outcomes`, a list of
     (value, label, number of files); `can_cancel`, `can_retry`; `changes` (history.Changes, None unless ?changes=1).
     """
@@ -63,37 +70,58 @@ def show(request: HttpRequest, retrieval_id: str) -> HttpResponse:
     files = retrieval.files.order_by("position")
     pages = Paginator(files.filter(outcome=outcome) if outcome else files, FILES_LISTED)
     ready = history.is_ready(retrieval)
-    length = retrieval.length or 0
     context = {
         "retrieval": retrieval,
         "headline": history.headline(retrieval),
         "conservation": history.conservation(retrieval),
         "download_url": reverse("retrieval:download", args=[retrieval.pk]) if ready else None,
         "start": ready and "start" in request.GET,
-        "running": retrieval.phase == Phase.EXECUTING or (retrieval.phase == Phase.QUEUED and not ready),
-        "percent": 100 * retrieval.bytes_sent // length if length else 0,
+        "running": _is_running(retrieval, ready=ready),
+        "sending": progress.of(retrieval, timezone.now()),
+        "parts": history.siblings(retrieval) if retrieval.split_id else [],
         "page": pages.get_page(request.GET.get("page")),
         "outcome": outcome,
         "outcomes": [(one.value, one.label, getattr(retrieval, one.value)) for one in Outcome],
-        "can_cancel": retrieval.phase in {Phase.QUEUED, Phase.EXECUTING},
+        "can_cancel": retrieval.phase in {Phase.PENDING, Phase.QUEUED, Phase.EXECUTING},
         "can_retry": retrieval.is_ended and bool(retrieval.failed or retrieval.skipped),
         "changes": history.changes(retrieval, request.user, timezone.now()) if "changes" in request.GET else None,
     }
     return render(request, "retrieval/detail.html", context)
 
 
+def _is_running(retrieval: Retrieval, *, ready: bool) -> bool:
+    """Whether the page will soon have something new to tell. Of a bundle that is ready: whether its download, which
+    leaves the page as it is, may begin any moment."""
+    if retrieval.phase == Phase.QUEUED and ready:
+        return timezone.now() - retrieval.created < EXPECTED
+    return retrieval.phase in {Phase.PENDING, Phase.QUEUED, Phase.EXECUTING}
+
+
 def create(request: HttpRequest) -> HttpResponse:
-    """Download the selected files of the basket: fields `method`, `layout`, `remove_completed`."""
+    """Download the selected files of the basket: fields `method`, `layout`, `remove_completed`, `split`,
+    `part_bytes`."""
     retrieval = plan.freeze(
         basket_of(request),
         request.user,
         timezone.now(),
         method=request.POST.get("method", "zip"),
         layout=request.POST.get("layout", "nested"),
-        remove_completed=request.POST.get("remove_completed", "") not in {"", "0", "false"},
+        remove_completed=_ticked(request, "remove_completed"),
+        split=_ticked(request, "split"),
+        part_bytes=_part_bytes(request.POST.get("part_bytes", "")),
         key=lasting_key(request),
     )
     return _begun(retrieval)
+
+
+def _ticked(request: HttpRequest, name: str) -> bool:
+    return request.POST.get(name, "") not in {"", "0", "false"}
+
+
+def _part_bytes(text: str) -> int | None:
+    if text and not (text.isdecimal() and len(text) <= MOST_DIGITS):
+        raise Problem(f"part_bytes={text[:40]} is not a whole number of bytes.", field="part_bytes")
+    return int(text) if text else None
 
 
 @require_POST
@@ -175,7 +203,7 @@ def _begun(retrieval: Retrieval, *, stay: bool = True) -> HttpResponse:
     start(retrieval)
     if not history.is_ready(retrieval):
         return SeeOther(_page(retrieval))
-    if not stay or retrieval.denied or retrieval.failed:
-        # The page names what will not come, before the first byte, and begins the download by itself.
+    if not stay or retrieval.denied or retrieval.failed or retrieval.split_id:
+        # The page names what will not come, or the other parts, and begins the download by itself.
         return SeeOther(f"{_page(retrieval)}?start=1")
     return SeeOther(reverse("retrieval:download", args=[retrieval.pk]))

@@ -25,6 +25,11 @@ PURE = (
     "retrieval.gzplan",
     "retrieval.virtual",
     "retrieval.crc32",
+    "retrieval.compression",
+    "retrieval.packing",
+    "retrieval.layout.reading",
+    "retrieval.layout.writing",
+    "retrieval.manifest",
     "basket.page",
     "portal.archives.base",
 )

@@ -16,9 +16,9 @@ from django.utils import timezone
 from basket.chosen import selected_products
 from basket.models import Basket
 from portal.models import Product
-from retrieval import plan
-from retrieval.models import Phase, Retrieval
-from tests.downloads import MB, curl, fetch, freeze, settled, url_of
+from retrieval import plan, tasks
+from retrieval.models import PackedSize, Phase, Retrieval
+from tests.downloads import MB, curl, fetch, freeze, is_cut, settled, url_of
 from tests.small_archive import SmallArchive, law, path_of
 from tests.tools import ask
 from tests.web_server import WebServer, serving, signed_in, until
@@ -101,6 +101,58 @@ def test_a_whole_tar_arrives_and_resumes(
     ask("tar", "-xf", path, "-C", tmp_path / "out")
     assert {name: (tmp_path / "out" / "JWST" / "jw1" / name).read_bytes() for name in contents} == contents
     ask("sha256sum", "-c", "--quiet", "SHA256SUMS", cwd=tmp_path / "out")
+    settled(retrieval, Phase.COMPLETED)
+
+
+def test_a_whole_tar_gz_arrives_and_resumes(
+    site: WebServer, archive: SmallArchive, alice: User, cookie: str, tmp_path: Path
+) -> None:
+    contents = {f"noise{number}.jpg": os.urandom(number * 40_000) for number in range(6)}
+    contents |= {f"file{number}.fits": os.urandom(1000).hex().encode() * number * 400 for number in range(8)}
+    for name, data in contents.items():
+        archive.file(name, data)
+    retrieval = freeze(archive, alice, method="tar.gz")
+    assert retrieval.length is None
+    tasks.start(retrieval)
+    assert retrieval.length is not None
+    assert retrieval.length < retrieval.bytes * 0.7
+    path = tmp_path / "whole.tar.gz"
+    answer, half = fetch(site, retrieval, cookie, Range="bytes=0-2000000")
+    assert (answer.status, answer.headers["Content-Type"]) == (206, "application/gzip")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{retrieval.name}.tar.gz"'
+    assert answer.headers["Content-Encoding"] is None
+    path.write_bytes(half)
+    assert curl(site, retrieval, cookie, "-C", "-", "-o", str(path)) == 0
+    assert path.stat().st_size == retrieval.length
+    assert fetch(site, retrieval, cookie)[1] == path.read_bytes()
+    (tmp_path / "out").mkdir()
+    ask("tar", "-xzf", path, "-C", tmp_path / "out")
+    assert {name: (tmp_path / "out" / "JWST" / "jw1" / name).read_bytes() for name in contents} == contents
+    ask("sha256sum", "-c", "--quiet", "SHA256SUMS", cwd=tmp_path / "out")
+    settled(retrieval, Phase.COMPLETED)
+    assert (retrieval.delivered, retrieval.bytes_sent) == (14, retrieval.length)
+
+
+def test_a_file_that_packs_differently_cuts_the_stream_and_is_stored_the_next_time(
+    site: WebServer, archive: SmallArchive, alice: User, cookie: str
+) -> None:
+    archive.file("file0.fits", os.urandom(3 * MB))
+    archive.file("file1.fits", os.urandom(1000).hex().encode() * 2000)
+    retrieval = freeze(archive, alice, method="tar.gz")
+    tasks.start(retrieval)
+    liar = retrieval.files.get(path__endswith="file1.fits")
+    PackedSize.objects.filter(sha256=liar.sha256).update(packed=(liar.packed or 0) - 7)
+    retrieval = plan.again(retrieval, alice, timezone.now())
+    answer, opened = site.ask(url_of(retrieval), cookie)
+    assert answer.status == 200
+    assert is_cut(answer)
+    opened.close()
+    settled(retrieval, Phase.ERROR)
+    assert (retrieval.failed, retrieval.skipped) == (0, 2)
+    assert PackedSize.objects.get(sha256=liar.sha256).packed == 0
+    _, data = fetch(site, retrieval, cookie)
+    with tarfile.open(fileobj=io.BytesIO(data)) as whole:
+        assert len(whole.getnames()) == 5
     settled(retrieval, Phase.COMPLETED)
 
 

@@ -7,6 +7,7 @@ import tarfile
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +15,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.gzplan import STORED, Compressor, Deflated, Differs, GzipPlan, gzip_member, packed_size, stored_size
+from retrieval.gzplan import (
+    STORED,
+    Compressor,
+    Deflated,
+    DeflateStream,
+    Differs,
+    GzipPlan,
+    deflated,
+    packed_size,
+    stored_size,
+)
 from retrieval.tarplan import TarPlan
 from retrieval.virtual import FileRange, Inline, Member, Segment
 from tests.tars import planned, python_extract
@@ -60,11 +71,15 @@ def packed(tar: TarPlan, files: Mapping[str, bytes]) -> GzipPlan:
     return GzipPlan(tar, sizes, compressor=ZLIB)
 
 
+def stream(plan: GzipPlan, index: int, contents: list[bytes]) -> DeflateStream:
+    return DeflateStream(index, plan.packed_bytes(index), filled(plan.unpacked(index), contents), level_1())
+
+
 def sent(plan: GzipPlan, files: Mapping[str, bytes], start: int = 0, stop: int | None = None) -> bytes:
     contents, out = list(files.values()), io.BytesIO()
     for piece in plan.segments(start, stop):
         if isinstance(piece, Deflated):
-            out.writelines(plan.deflate(piece, filled(plan.unpacked(piece.index), contents), level_1()))
+            out.write(stream(plan, piece.index, contents).read(piece.offset, piece.length))
         else:
             out.writelines(filled([piece], contents))
     return out.getvalue()
@@ -198,7 +213,31 @@ def test_how_the_bytes_come_in_pieces_makes_no_difference(
     data = NOISE * 10
     edges = [0, *sorted(cuts), len(data)]
     pieces = [data[low:high] for low, high in pairwise(edges)]
-    assert b"".join(gzip_member(pieces, compressor())) == b"".join(gzip_member([data], compressor()))
+    assert b"".join(deflated(pieces, compressor())) == b"".join(deflated([data], compressor()))
+
+
+def test_a_file_is_packed_alike_whatever_its_name_and_day() -> None:
+    sizes = []
+    for name, moment in [("a", datetime(2026, 1, 1, tzinfo=UTC)), ("bb/c" * 80, datetime(2027, 2, 2, tzinfo=UTC))]:
+        tar = TarPlan([Member(name, 50_000, 0)], mtime=moment)
+        plan = GzipPlan(tar, [STORED], compressor=ZLIB)
+        sizes.append(packed_size(filled(plan.unpacked(0), [b"text " * 10_000]), level_1()))
+    assert sizes[0] == sizes[1] != STORED
+
+
+@given(st.lists(st.integers(1, 90_000), min_size=1, max_size=9), st.integers(0, 60_000))
+@settings(max_examples=50, deadline=None)
+def test_a_stream_is_read_in_pieces_of_any_size(sizes: list[int], first: int) -> None:
+    contents = [NOISE.hex().encode() * 2]
+    plan = packed(planned({"a": contents[0]}), {"a": contents[0]})
+    whole = b"".join(deflated(filled(plan.unpacked(0), contents), level_1()))
+    one = stream(plan, 0, contents)
+    at = first
+    for size in sizes:
+        length = min(size, len(whole) - at)
+        assert one.read(at, length) == whole[at : at + length]
+        at += length
+        assert one.at == at
 
 
 def test_a_range_of_a_huge_stored_member_touches_only_its_own_blocks() -> None:
@@ -216,28 +255,22 @@ def test_a_range_of_a_huge_stored_member_touches_only_its_own_blocks() -> None:
 def test_a_member_that_comes_out_with_another_size_is_not_finished(wrong: int) -> None:
     files = {"a": b"text " * 10_000, "b": b""}
     tar = planned(files)
-    right = packed(tar, files)
-    sizes = [high - low for low, high in map(right.member_span, range(2))]
-    plan = GzipPlan(tar, [sizes[0] + wrong, sizes[1]], compressor=ZLIB)
-    [part] = plan.segments(*plan.member_span(0))
-    assert isinstance(part, Deflated)
-    out = io.BytesIO()
-    with pytest.raises(Differs, match=f"{sizes[0] + wrong} were remembered"):
-        out.writelines(plan.deflate(part, filled(plan.unpacked(0), list(files.values())), level_1()))
-    assert out.tell() < part.length
+    right = packed(tar, files).packed_bytes(0)
+    plan = GzipPlan(tar, [right + wrong, STORED], compressor=ZLIB)
+    one = stream(plan, 0, list(files.values()))
+    with pytest.raises(Differs, match=f"{right + wrong} were remembered"):
+        one.read(0, right + wrong)
+    assert one.at == 0
 
 
 def test_a_member_that_goes_on_where_it_should_end_is_not_finished() -> None:
-    files = {"a": NOISE.hex().encode() * 6}
-    tar = planned(files)
-    *before, _ = gzip_member(filled(tar.segments(*tar.member_span(0)), list(files.values())), level_1())
+    contents = [NOISE.hex().encode() * 6]
+    tar = planned({"a": contents[0]})
+    *before, _ = deflated(filled(tar.segments(512, tar.length - 1024), contents), level_1())
     remembered = sum(map(len, before))
     plan = GzipPlan(tar, [remembered], compressor=ZLIB)
-    part = Deflated(0, 0, remembered)
-    out = io.BytesIO()
     with pytest.raises(Differs, match=f"{remembered} were remembered"):
-        out.writelines(plan.deflate(part, filled(plan.unpacked(0), list(files.values())), level_1()))
-    assert out.tell() < remembered
+        stream(plan, 0, contents).read(0, remembered)
 
 
 def test_a_range_that_ends_early_compresses_no_further() -> None:
@@ -252,9 +285,9 @@ def test_a_range_that_ends_early_compresses_no_further() -> None:
                 asked += 1
                 yield piece[begin : begin + (1 << 16)]
 
-    [part] = plan.segments(0, 1000)
-    assert isinstance(part, Deflated)
-    assert b"".join(plan.deflate(part, unpacked(), level_1())) == sent(plan, files)[:1000]
+    one = DeflateStream(0, plan.packed_bytes(0), unpacked(), level_1())
+    start = plan.member_span(0)[0] + 10 + 5 + 512
+    assert one.read(0, 1000) == sent(plan, files)[start : start + 1000]
     assert asked <= 18
 
 
@@ -284,7 +317,7 @@ def test_the_etag_changes_with_any_size_compressor_or_tar(other: GzipPlan) -> No
 
 @pytest.mark.parametrize(
     ("sizes", "words"),
-    [([0], "1 sizes for a tar of 2"), ([0] * 3, "3 sizes"), ([0, 19], "19 bytes"), ([-1, 0], "-1")],
+    [([0], "1 sizes for a tar of 2"), ([0] * 3, "3 sizes"), ([0, 1], "1 bytes"), ([-1, 0], "-1")],
 )
 def test_sizes_that_no_archive_has_are_refused(sizes: list[int], words: str) -> None:
     with pytest.raises(ValueError, match=words):
@@ -312,4 +345,5 @@ def test_100_000_members_take_few_bytes_beyond_the_tar() -> None:
     finally:
         tracemalloc.stop()
     assert taken < 2_500_000
-    assert isinstance(next(plan.segments(*plan.member_span(77_777))), Deflated)
+    _, part, _ = plan.segments(*plan.member_span(77_777))
+    assert isinstance(part, Deflated)

@@ -19,7 +19,7 @@ from portal.archives.base import StoredBytes
 from portal.archives.local import measure as read_whole
 from portal.celery import app
 from portal.models import Product, StoredFile
-from retrieval import accounting, jobs, plan, tasks
+from retrieval import accounting, claims, jobs, measuring, plan, tasks
 from retrieval.models import Outcome, Phase, Retrieval
 from tests.conftest import CHECKOUT
 from tests.small_archive import SmallArchive, fill, law, path_of
@@ -137,7 +137,7 @@ def while_reading(monkeypatch: pytest.MonkeyPatch, name: str, happens: Callable[
         return read_whole(path, advance)
 
     with monkeypatch.context() as patched:
-        patched.setattr(jobs, "read_whole", read)
+        patched.setattr(measuring, "read_whole", read)
         yield
 
 
@@ -227,7 +227,7 @@ def test_many_messages_at_once_read_every_file_once(
         reads.append(path)
         return read_whole(path, advance)
 
-    monkeypatch.setattr(jobs, "read_whole", read)
+    monkeypatch.setattr(measuring, "read_whole", read)
 
     def one() -> None:
         jobs.measure(retrieval.pk)
@@ -247,7 +247,7 @@ def test_the_lease_is_renewed_while_a_large_file_is_read(
 ) -> None:
     archive.sparse("large.fits", 40 << 20, measured=False)
     retrieval = freeze(archive)
-    monkeypatch.setattr(jobs, "LEASE", timedelta(0))
+    monkeypatch.setattr(claims, "LEASE", timedelta(0))
     leases: list[object] = []
 
     def read(path: str, advance: Callable[[int], None] | None = None) -> StoredBytes:
@@ -259,7 +259,7 @@ def test_the_lease_is_renewed_while_a_large_file_is_read(
 
         return read_whole(path, watched)
 
-    monkeypatch.setattr(jobs, "read_whole", read)
+    monkeypatch.setattr(measuring, "read_whole", read)
     assert not jobs.measure(retrieval.pk)
     assert len(set(leases)) == len(leases) > 1
     ready(retrieval)

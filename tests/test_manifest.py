@@ -1,6 +1,7 @@
 """The manifests tell the truth, in MAST's shape, and nothing in them runs, fetches, hides or reorders text."""
 
 import hashlib
+import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator
@@ -337,3 +338,34 @@ def test_lines_are_made_one_by_one_and_join_to_the_same_documents() -> None:
     next(lines)
     next(lines)
     assert asked == FILES[:1]
+
+
+def test_side_by_side_they_are_what_each_is_alone() -> None:
+    summary, sinks = summed(FILES), [io.BytesIO() for _ in manifest.NAMES]
+    writer = manifest.Writer(summary, sinks)
+    for file in FILES:
+        writer.add(file)
+    writer.finish()
+    assert [sink.getvalue() for sink in sinks] == [
+        manifest.html(summary, FILES),
+        manifest.json_bytes(summary, FILES),
+        manifest.sha256sums(FILES),
+    ]
+
+
+def test_a_list_that_is_not_the_one_counted_is_not_finished() -> None:
+    writer = manifest.Writer(summed(FILES), [io.BytesIO() for _ in manifest.NAMES])
+    with pytest.raises(ValueError, match="2 delivered counted, 0 listed"):
+        writer.finish()
+
+
+def test_a_part_says_which_it_is_and_what_the_others_hold() -> None:
+    part = manifest.Part(2, 2, [["JWST/<b>", "JWST/jw2"], ["HST/h1"]])
+    summary = Summary(NAME, CREATED, "alice", requested=1, delivered=1, part=part)
+    shown = Reader(manifest.html(summary, FILES[:1]))
+    assert "This is part 2 of 2; what the other parts hold stands below the list." in shown.all("p")
+    assert shown.all("dt") == ["Part 1 of 2", "Part 2 of 2 (this one)"]
+    assert shown.all("dd") == ["JWST/<b>", "JWST/jw2", "HST/h1"]
+    told = json.loads(manifest.json_bytes(summary, FILES[:1]))
+    assert told["part"] == {"number": 2, "of": 2, "observations": [["JWST/<b>", "JWST/jw2"], ["HST/h1"]]}
+    assert "part" not in json.loads(manifest.json_bytes(summed(FILES), FILES))

@@ -310,3 +310,13 @@ def test_a_zip_of_hostile_names_unpacks_to_exactly_its_files_inside_its_folder(
     assert files_below(folder) == contents
     outside = [path for path in files_below(tmp_path) if not path.startswith("deep/inside/out/")]
     assert outside == ["hostile.zip"]
+
+
+@given(COLLIDING, st.integers(0, 30))
+@settings(max_examples=500, deadline=None)
+def test_whoever_goes_on_after_a_crash_keeps_paths_apart(paths: list[str], done: int) -> None:
+    """The paths that were given out before are all that is known of them."""
+    before = unique_paths(paths[:done])
+    another = UniquePaths()
+    assert [another.add(path) for path in before] == before
+    assert_all_apart([*before, *(another.add(path) for path in paths[done:])])

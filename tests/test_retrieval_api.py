@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from basket.models import Basket
 from portal.models import Product
-from retrieval import accounting, jobs
+from retrieval import accounting, jobs, plan
 from retrieval.models import Phase, Retrieval
 from tests.small_archive import SmallArchive, fill, law, path_of
 
@@ -99,6 +99,48 @@ def test_what_cannot_be_is_refused_with_the_field_at_fault(
     assert "100 bytes" in error["message"]
     assert "10 bytes" in error["message"]
     assert not Retrieval.objects.exists()
+
+
+def test_a_split_request_is_answered_with_its_first_part_which_names_the_others(
+    signed_in: Client, alice: User, archive: SmallArchive, settings: Settings
+) -> None:
+    settings.STREAM_LIMIT_BYTES = 1_000_000
+    for number in range(3):
+        archive.file(f"jw{number}_i2d.fits", b"x" * 900_000, obs_id=f"jw{number}")
+    basket_of(alice, archive)
+    refused = error_of(post(signed_in, method="tar"), 413)
+    assert '3 parts by observation (“split” in the download options, or "split": true)' in refused["message"]
+    made = json_of(post(signed_in, method="tar", split=True), 201)
+    assert (made["part"]["number"], made["part"]["of"], len(made["part"]["urls"])) == (1, 3, 3)
+    assert made["part"]["urls"][0] == made["url"]
+    assert made["name"] == f"{made['part']['name']}_part1of3"
+    parts = [json_of(signed_in.get(url)) for url in made["part"]["urls"]]
+    assert [part["part"]["number"] for part in parts] == [1, 2, 3]
+    assert all(part["download_url"] for part in parts)
+    assert error_of(post(signed_in, split=True, part_bytes=10), 422)["field"] == "part_bytes"
+    assert json_of(post(signed_in, split=False), 413)
+
+
+def test_what_fits_is_not_split(signed_in: Client, alice: User, archive: SmallArchive) -> None:
+    archive.file("jw1_i2d.fits", b"x" * 100)
+    basket_of(alice, archive)
+    assert json_of(post(signed_in, split=True), 201)["part"] is None
+
+
+def test_while_it_is_prepared_the_numbers_say_how_far(
+    signed_in: Client, alice: User, archive: SmallArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "FEW", 0)
+    monkeypatch.setattr(jobs, "CHUNK", 1)
+    archive.file("jw1_i2d.fits", b"x" * 100)
+    archive.file("jw2_i2d.fits", b"x" * 100)
+    basket_of(alice, archive)
+    made = json_of(post(signed_in), 201)
+    assert (made["phase"], made["prepared"], made["counts"]["pending"], made["bytes"]) == ("PENDING", 0, 2, 200)
+    assert jobs.freeze(made["id"], seconds=0)
+    told = json_of(signed_in.get(made["url"]))
+    assert (told["prepared"], told["message"]) == (1, "Preparing: 1 of 2 files looked at.")
+    assert error_of(signed_in.get(f"{made['url']}download"), 409)["code"] == "not_ready"
 
 
 def test_an_empty_selection_is_refused_with_what_to_do(client: Client) -> None:

@@ -1,5 +1,6 @@
 """The download pages: from the basket's form to the bundle, the history, and the truth about each retrieval."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,9 +8,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from basket.models import Basket
-from retrieval import accounting, jobs
+from retrieval import accounting, jobs, plan
 from retrieval.models import Phase, Retrieval
 from tests.small_archive import SmallArchive, fill, path_of
 
@@ -82,10 +84,101 @@ def test_a_retrieval_that_is_not_ready_leads_to_its_page(
     assert "being read once" in refused.content.decode()
     jobs.measure(retrieval.pk)
     shown = visitor.get(answer["Location"])
-    assert (shown.context["running"], shown.context["download_url"]) == (
-        False,
-        f"/retrieval/{retrieval.pk}/download",
+    assert shown.context["download_url"] == f"/retrieval/{retrieval.pk}/download"
+
+
+def test_a_page_follows_a_download_that_may_begin_any_moment_but_not_for_ever(
+    visitor: Client, retrieval: Retrieval
+) -> None:
+    address = f"/retrieval/{retrieval.pk}/"
+    assert 'hx-trigger="every 5s"' in page(visitor, address)
+    Retrieval.objects.update(created=timezone.now() - timedelta(minutes=11))
+    assert "hx-trigger" not in page(visitor, address)
+
+
+def test_a_page_tells_how_far_the_preparing_is_and_goes_on_by_itself(
+    visitor: Client, alice: User, archive: SmallArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "FEW", 1)
+    monkeypatch.setattr(jobs, "CHUNK", 2)
+    for number in range(3):
+        archive.file(f"file{number}.fits")
+    fill(Basket.objects.create(key=f"owner:{alice.pk}", owner=alice), archive)
+    answer = visitor.post("/retrieval/")
+    retrieval = Retrieval.objects.get()
+    address = f"/retrieval/{retrieval.pk}/"
+    assert (answer.status_code, answer["Location"]) == (303, address)
+    assert jobs.freeze(retrieval.pk, seconds=0)
+    told = page(visitor, address)
+    assert "Preparing, 2 of 3 files." in told
+    assert 'hx-trigger="every 2s"' in told
+    assert '<meta http-equiv="refresh" content="5">' in told
+    assert (
+        "3 requested = 0 delivered + 0 denied + 0 failed + 0 skipped + 3 pending"
+        in (visitor.get(address).context["conservation"])
     )
+    assert "being prepared: 2 of 3 files so far" in page(visitor, f"{address}download", 409)
+    assert 'aria-label="Files of' in page(visitor, "/retrieval/")
+    while jobs.go_on(retrieval.pk):
+        pass
+    assert "3 of 3 files ready to download." in page(visitor, address)
+
+
+def test_a_page_tells_how_fast_bytes_leave_and_when_none_do(visitor: Client, retrieval: Retrieval) -> None:
+    address = f"/retrieval/{retrieval.pk}/"
+    now = timezone.now()
+    Retrieval.objects.update(
+        phase=Phase.EXECUTING,
+        started=now,
+        heard=now,
+        lease=now,
+        length=2_000_000,
+        bytes_sent=500_000,
+        rate=25_000.0,
+    )
+    told = page(visitor, address)
+    assert "500.0 kB of 2.0 MB sent, 25 %; 25.0 kB/s, about 1 minute left" in told
+    Retrieval.objects.update(heard=now - timedelta(seconds=40))
+    assert "25 %; nothing has left for 4" in page(visitor, address)
+
+
+def test_a_selection_comes_in_parts_that_are_listed_on_each_page(
+    visitor: Client, alice: User, archive: SmallArchive, settings: Settings
+) -> None:
+    settings.STREAM_LIMIT_BYTES = 1000
+    for number in range(3):
+        archive.file(f"jw{number}_i2d.fits", b"x" * 900, obs_id=f"jw{number}")
+    fill(Basket.objects.create(key=f"owner:{alice.pk}", owner=alice), archive)
+    refused = visitor.post("/retrieval/", {"method": "zip"})
+    assert refused.status_code == 413
+    assert "Take it as 3 parts" in refused.content.decode()
+    answer = visitor.post("/retrieval/", {"method": "zip", "split": "1", "part_bytes": ""})
+    first, second, third = Retrieval.objects.order_by("part")
+    assert (answer.status_code, answer["Location"]) == (303, f"/retrieval/{first.pk}/?start=1")
+    told = page(visitor, f"/retrieval/{second.pk}/")
+    for part in (first, second, third):
+        assert f"Part {part.part} of 3" in told
+        assert f'href="/retrieval/{part.pk}/download"' in told
+    assert page(visitor, "/retrieval/").count("_part") >= 3
+    assert visitor.post("/retrieval/", {"split": "1", "part_bytes": "many"}).status_code == 400
+
+
+def test_the_options_say_what_fits_and_what_compressing_saves(
+    visitor: Client, alice: User, archive: SmallArchive, settings: Settings
+) -> None:
+    archive.file("jw1_cal.fits", b"x" * 2_000_000, productSubGroupDescription="CAL")
+    fill(Basket.objects.create(key=f"owner:{alice.pk}", owner=alice), archive)
+    shown = page(visitor, "/basket/?mrp=0")
+    assert "about 860.0 kB instead of 2.0 MB, estimated from the kinds of files" in shown
+    assert re.search(r'value="zip"[^>]* checked>', shown)
+    assert not re.search(r'id="split"[^>]* checked>', shown)
+    settings.STREAM_LIMIT_BYTES = 1_500_000
+    shown = page(visitor, "/basket/?mrp=0")
+    assert re.search(r'id="split"[^>]* checked>', shown)
+    assert "needed: 2.0 MB is more than the 1.5 MB that one stream may hold; at least 2 parts" in shown
+    settings.STREAM_LIMIT_BYTES = 10_000_000
+    visitor.post("/retrieval/", {"method": "tar.gz"})
+    assert re.search(r"line: [0-9.]+ kB instead of 2.0 MB, as measured", page(visitor, "/basket/?mrp=0"))
 
 
 def test_refusals_are_readable_pages_with_their_status(visitor: Client) -> None:

@@ -1,0 +1,1 @@
+"""What the pages of the basket and of the retrievals show of retrieving."""
