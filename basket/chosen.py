@@ -5,47 +5,43 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from basket.cube import Bools, Ints, unpack_ids
+from basket.cube import Ints
 from basket.ledger import cube_of, items_of, opened, reading, settled
 from basket.manifests import products
 from basket.models import Basket
 from portal.errors import Problem
-from portal.models import Product
+from portal.models import Observation, Product
 
 AT_ONCE = 5000
-NEEDED = (
-    *("position", "mission", "applied_serial", "facet_counts", "excluded", "selected"),
-    *("observation", "observation__obs_id", "manifest", "manifest__guarded_ids"),
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The selected files that one observation carries: keys, sizes in bytes (0 where the archive tells none), and
-    which of them were not public when they were listed. `observation` is MISSION/obs_id."""
+    """The selected files that one observation carries: keys and sizes in bytes (0 where the archive tells none).
+    `observation` is MISSION/obs_id."""
 
     observation: str
     products: Ints
     sizes: Ints
-    guarded: Bools
 
 
 def chosen(basket: Basket) -> tuple[list[Chosen], Ints]:
     """What is selected at this moment, observation by observation, and the keys of all observations in the basket."""
     with reading(basket) as stored:
         cube = cube_of(stored)
-        items = list(items_of(stored).select_related("observation", "manifest").only(*NEEDED))
+        items = list(items_of(stored))
         some = [item for item in items if settled(cube, item)["selected_files"].any()]
         found = [
-            Chosen(
-                f"{stored.missions[item.mission]}/{item.observation.obs_id}",
-                one.rows.product[one.selected],
-                one.rows.bytes[one.selected],
-                one.rows.places(unpack_ids(item.manifest.guarded_ids))[one.selected],
-            )
+            (item, one.rows.product[one.selected], one.rows.bytes[one.selected])
             for item, one in opened(cube, some)
         ]
-    return found, np.array([item.observation_id for item in items], np.int64)
+        keys = [item.observation_id for item in items]
+        names = dict(Observation.objects.filter(pk__in=keys).values_list("pk", "obs_id"))
+    named = [
+        Chosen(f"{stored.missions[item.mission]}/{names[item.observation_id]}", product, size)
+        for item, product, size in found
+    ]
+    return named, np.array(keys, np.int64)
 
 
 def selected_ids(basket: Basket) -> Iterator[Ints]:

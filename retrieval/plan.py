@@ -16,15 +16,13 @@ from django.db.models import QuerySet, Sum
 
 from basket.chosen import Chosen, chosen
 from basket.cube import Ints
-from basket.facets import RIGHTS
-from basket.manifests import products
 from basket.models import Basket
 from portal import access
 from portal.archives.base import MRP
 from portal.errors import Problem
 from portal.models import Membership, Observation, Product
 from portal.quantities import format_size
-from retrieval import bundle, compression, selection, splitting
+from retrieval import bundle, compression, rights, selection, splitting
 from retrieval.freezing import conclude, freeze_all, too_large
 from retrieval.models import BUNDLES, Method, Outcome, Phase, Retrieval, RetrievalFile, Selection, Split
 
@@ -177,17 +175,10 @@ def _nothing_selected() -> Problem:
 
 
 def _deliverable(found: Sequence[Chosen], asker: Asker) -> list[Chosen]:
-    """The same with size 0 for what this person may not read now: only what was not public when listed is judged."""
-    guarded = np.concatenate([one.products[one.guarded] for one in found])
-    if not len(guarded):
+    """The same with size 0 for what this person may not read now."""
+    denied = rights.denied(_keys(found), asker.user, asker.now)
+    if not len(denied):
         return list(found)
-    granted = access.granted_programs(asker.user, asker.now)
-    rights = products(guarded).values_list("pk", *RIGHTS)
-    judged = (
-        (pk, access.judge(Product(**dict(zip(RIGHTS, values, strict=True))), granted, asker.now))
-        for pk, *values in rights.iterator(chunk_size=5000)
-    )
-    denied = np.fromiter((pk for pk, verdict in judged if not verdict.ok), np.int64)
     return [replace(one, sizes=np.where(np.isin(one.products, denied), 0, one.sizes)) for one in found]
 
 

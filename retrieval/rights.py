@@ -9,10 +9,9 @@ from operator import or_
 import numpy as np
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from basket.cube import Ints
-from basket.facets import RIGHTS
 from portal import access
 from portal.models import Product
 from retrieval.accounting import Fault
@@ -20,11 +19,12 @@ from retrieval.bundle import OPEN
 from retrieval.freezing import NOT_LISTED
 from retrieval.models import Outcome, Retrieval
 
-AT_ONCE = 5000
+RIGHTS = ("dataRights", "t_obs_release", "obs_collection", "proposal_id")
+"""What a verdict looks at."""
 
+AT_ONCE = 5000
 RUNS_AT_ONCE = 100
-MOST_RUNS = 1000
-"""Keys that are more scattered than this are asked about one by one."""
+"""An archive gives the files of an observation keys in a row: a few runs of keys are quickly looked up."""
 
 
 def refused(
@@ -46,7 +46,7 @@ def refused(
     rows = may_be.values_list("product_id", "position").iterator(chunk_size=AT_ONCE)
     granted = access.granted_programs(user, now)
     while places := dict(islice(rows, AT_ONCE)):
-        for key, verdict in _verdicts(places, granted, now):
+        for key, verdict in _verdicts(Product.objects.filter(pk__in=list(places)), granted, now):
             if verdict.ok:
                 guarded.add(key)
             else:
@@ -54,32 +54,49 @@ def refused(
     return faults, guarded
 
 
-def _are_free(product_ids: Ints, now: datetime) -> bool:
-    """Whether the catalogue lists all of them and anybody may read each.
+def denied(product_ids: Ints, user: access.User, now: datetime) -> Ints:
+    """Those of the products that this person may not read now."""
+    granted = access.granted_programs(user, now)
+    found = [
+        key
+        for among in _among(product_ids)
+        for key, verdict in _verdicts(Product.objects.filter(among, access.may_be_denied(now)), granted, now)
+        if not verdict.ok
+    ]
+    return np.array(found, np.int64)
 
-    An archive gives the files of an observation keys in a row: a few runs of them are quickly counted.
-    """
-    keys = np.sort(product_ids)
-    ends = np.flatnonzero(np.diff(keys, append=np.iinfo(np.int64).max) != 1)
-    if not len(keys) or len(ends) > MOST_RUNS:
-        return not len(keys)
-    starts = np.concatenate([[0], ends[:-1] + 1])
+
+def _are_free(product_ids: Ints, now: datetime) -> bool:
+    """Whether the catalogue lists all of them and anybody may read each."""
     listed = doubtful = 0
-    for some in np.array_split(np.column_stack([keys[starts], keys[ends]]), -(-len(ends) // RUNS_AT_ONCE) or 1):
-        among = reduce(or_, (Q(pk__range=run) for run in some.tolist()), Q(pk__in=[]))
+    for among in _among(product_ids):
         numbers = Product.objects.filter(among).aggregate(
             listed=Count("pk"), doubtful=Count("pk", filter=access.may_be_denied(now))
         )
         listed, doubtful = listed + numbers["listed"], doubtful + numbers["doubtful"]
-    return listed == len(keys) and not doubtful
+    return listed == len(product_ids) and not doubtful
+
+
+def _among(product_ids: Ints) -> Iterator[Q]:
+    """Conditions that, one after another, select these products and no others."""
+    keys = np.sort(product_ids)
+    ends = np.flatnonzero(np.diff(keys, append=np.iinfo(np.int64).max) != 1)
+    starts = np.concatenate([[0], ends[:-1] + 1])[: len(ends)]
+    alone = starts == ends
+    lone = keys[starts[alone]].tolist()
+    for start in range(0, len(lone), AT_ONCE):
+        yield Q(pk__in=lone[start : start + AT_ONCE])
+    runs = np.column_stack([keys[starts[~alone]], keys[ends[~alone]]]).tolist()
+    for start in range(0, len(runs), RUNS_AT_ONCE):
+        yield reduce(or_, (Q(pk__range=run) for run in runs[start : start + RUNS_AT_ONCE]))
 
 
 def _verdicts(
-    keys: Iterable[int], granted: set[tuple[str, str]], now: datetime
+    products: QuerySet[Product], granted: set[tuple[str, str]], now: datetime
 ) -> Iterator[tuple[int, access.Verdict]]:
     """The verdict on each product; thousands of them are alike, and no more than their rights are read."""
     known: dict[tuple[object, ...], access.Verdict] = {}
-    for key, *values in Product.objects.filter(pk__in=list(keys)).values_list("pk", *RIGHTS):
+    for key, *values in products.values_list("pk", *RIGHTS).iterator(chunk_size=AT_ONCE):
         rights = tuple(values)
         if rights not in known:
             known[rights] = access.judge(Product(**dict(zip(RIGHTS, values, strict=True))), granted, now)

@@ -46,5 +46,5 @@ def _pieces(one: Chosen, most: int) -> Iterator[Chosen]:
         if stop == start:
             raise TooLarge(int(one.products[start]), int(one.sizes[start]))
         piece = slice(start, stop)
-        yield replace(one, products=one.products[piece], sizes=one.sizes[piece], guarded=one.guarded[piece])
+        yield replace(one, products=one.products[piece], sizes=one.sizes[piece])
         start, before = stop, int(sums[stop - 1])

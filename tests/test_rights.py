@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from hypothesis import HealthCheck, given, settings
@@ -22,13 +23,12 @@ OUTCOMES = {"lost": Outcome.FAILED, "restricted": Outcome.DENIED, "exclusive": O
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.sampled_from(FATES), min_size=1, max_size=14), st.integers(0, 3), st.integers(1, 3))
+@given(st.lists(st.sampled_from(FATES), min_size=1, max_size=14), st.integers(1, 3))
 def test_every_file_is_judged_by_what_the_catalogue_says_now(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fates: list[str], most_runs: int, at_once: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fates: list[str], at_once: int
 ) -> None:
     """`other` products lie between those of the bundle, so that its keys are not in one row."""
     with undone(), monkeypatch.context() as patched:
-        patched.setattr(rights, "MOST_RUNS", most_runs)
         patched.setattr(rights, "RUNS_AT_ONCE", at_once)
         archive = SmallArchive(tmp_path)
         archive.file("first.fits")
@@ -44,6 +44,10 @@ def test_every_file_is_judged_by_what_the_catalogue_says_now(
         told = [(re.sub(r".*/|\d+\.fits", "", names[fault.position]), fault.outcome) for fault in faults]
         assert sorted(told) == sorted((fate, OUTCOMES[fate]) for fate in fates if fate in OUTCOMES)
         assert guarded == set()
+        wanted = Product.objects.exclude(productFilename__startswith="other")
+        keys = np.array(wanted.values_list("pk", flat=True), np.int64)
+        closed = wanted.filter(productFilename__regex="^(restricted|exclusive)").values_list("pk", flat=True)
+        assert sorted(rights.denied(keys, NOBODY, NOW).tolist()) == sorted(closed)
 
 
 def test_what_a_grant_opens_is_watched_while_it_is_sent(tmp_path: Path, alice: User) -> None:

@@ -31,7 +31,7 @@ def archive(tmp_path: Path) -> SmallArchive:
 def chosen(number: int, sizes: list[int]) -> Chosen:
     count = len(sizes)
     keys = np.arange(count, dtype=np.int64) + 1000 * number
-    return Chosen(f"JWST/jw{number}", keys, np.array(sizes, np.int64), np.zeros(count, np.bool_))
+    return Chosen(f"JWST/jw{number}", keys, np.array(sizes, np.int64))
 
 
 @given(
