@@ -2,14 +2,14 @@
 
 from django.urls import path
 
-from basket import api
+from basket.api import manager
 
 urlpatterns = [
-    path("", api.show, name="show"),
-    path("undo/", api.undo, name="undo"),
-    path("observations/", api.observations, name="observations"),
-    path("facets/", api.facet_counts, name="facets"),
-    path("tree/", api.tree_level, name="tree"),
-    path("selection/", api.select, name="select"),
-    path("files/<int:product_id>/", api.file, name="file"),
+    path("", manager.show, name="show"),
+    path("undo/", manager.undo, name="undo"),
+    path("observations/", manager.observations, name="observations"),
+    path("facets/", manager.facet_counts, name="facets"),
+    path("tree/", manager.tree_level, name="tree"),
+    path("selection/", manager.select, name="select"),
+    path("files/<int:product_id>/", manager.file, name="file"),
 ]

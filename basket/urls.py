@@ -2,14 +2,14 @@
 
 from django.urls import path
 
-from basket import views
+from basket.views import manager
 
 app_name = "basket"
 urlpatterns = [
-    path("", views.show, name="show"),
-    path("select/", views.select, name="select"),
-    path("export/", views.export, name="export"),
-    path("add/", views.add, name="add"),
-    path("remove/", views.remove, name="remove"),
-    path("undo/", views.undo, name="undo"),
+    path("", manager.show, name="show"),
+    path("select/", manager.select, name="select"),
+    path("add/", manager.add, name="add"),
+    path("remove/", manager.remove, name="remove"),
+    path("undo/", manager.undo, name="undo"),
+    path("export/", manager.export, name="export"),
 ]
