@@ -216,10 +216,12 @@ def locked(basket: Basket) -> Basket:
     if basket.pk is None:
         key = basket.key or secrets.token_urlsafe(32)
         basket, _ = Basket.objects.get_or_create(key=key, defaults={"owner_id": basket.owner_id})
-    row = Basket.objects.select_for_update().defer("product_ids").filter(pk=basket.pk).first()
+    live = Basket.objects.filter(removed=None, frozen=False)
+    row = live.select_for_update().defer("product_ids").filter(pk=basket.pk).first()
     if row is None:
         raise Problem(
-            "This basket is gone: it became part of another one when you signed in. Load the page again.",
+            "This basket is gone: it was removed, or became part of your own when you signed in. Nothing was "
+            "changed; load the page again.",
             code="basket_gone",
             status=409,
         )

@@ -4,10 +4,15 @@ Never one row per file per basket: counts per (observation, facet signature) are
 every click costs about the same at 400 files and at 1,000,000 (docs/architecture.md, "The basket").
 """
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from portal.models import Observation
+
+LONGEST_NAME = 80
 
 
 class FacetSignature(models.Model):
@@ -68,6 +73,11 @@ class Basket(models.Model):
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="baskets")
     key = models.CharField(max_length=64, unique=True)
+    stranger = models.CharField(max_length=64, blank=True, default="")  # the key of the stranger who holds it
+    name = models.CharField(max_length=LONGEST_NAME, blank=True, default="")
+    opened = models.DateTimeField(default=timezone.now)  # the one opened last is the one that a holder works on
+    removed = models.DateTimeField(null=True)
+    frozen = models.BooleanField(default=False)  # a copy of one moment: nobody holds it, nobody writes to it
     created = models.DateTimeField(auto_now_add=True)
     version = models.PositiveIntegerField(default=0)
     bulk_serial = models.PositiveIntegerField(default=0)
@@ -75,8 +85,24 @@ class Basket(models.Model):
     product_ids = models.BinaryField(default=bytes)
     missions = models.JSONField(default=list)  # obs_collection names; their places are the mission numbers
 
+    class Meta:
+        indexes = [
+            models.Index(fields=["stranger"], name="basket_stranger", condition=~models.Q(stranger=""))
+        ]  # basket.holders
+
     def __str__(self) -> str:
         return f"basket {self.pk} v{self.version}"
+
+    def save(self, *args: Any, **options: Any) -> None:
+        """A stranger's first basket bears the key of the stranger."""
+        if self.owner_id is None and not self.frozen:
+            self.stranger = self.stranger or self.key
+        super().save(*args, **options)
+
+    @property
+    def title(self) -> str:
+        """Its name as people see it; one that nobody named is just the basket."""
+        return self.name or "Basket"
 
 
 class BasketItem(models.Model):
@@ -131,3 +157,83 @@ class RemovedFiles(models.Model):
 
     def __str__(self) -> str:
         return f"part of {self.removal_id}"
+
+
+class Held(models.Model):
+    """What a person holds, or a stranger who is known by a key (basket.holders)."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
+    stranger = models.CharField(max_length=64, blank=True, default="")
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        abstract = True
+
+
+class SavedFilters(Held):
+    """Filters under a name; as JSON that basket.page.Filters reads."""
+
+    name = models.CharField(max_length=LONGEST_NAME)
+    filters = models.JSONField()
+    removed = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "saved filters"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "name"],
+                name="one_filter_set_per_name",
+                condition=models.Q(removed=None, owner__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["stranger", "name"],
+                name="one_filter_set_per_strangers_name",
+                condition=models.Q(removed=None, owner=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Share(Held):
+    """A link to a basket as it was: the token in the link is made from the nonce and a secret that is not in the
+    database, and found by its digest."""
+
+    basket = models.OneToOneField(Basket, models.SET_NULL, null=True, related_name="share")  # frozen
+    name = models.CharField(max_length=LONGEST_NAME, blank=True)
+    observations = models.PositiveIntegerField()
+    files = models.PositiveIntegerField()
+    bytes = models.BigIntegerField()
+    nonce = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64, unique=True)
+    revoked = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["stranger"], name="share_stranger", condition=~models.Q(stranger=""))
+        ]  # basket.holders
+
+    def __str__(self) -> str:
+        return f"{self.files} files shared"
+
+
+class Joining(models.Model):
+    """Another basket's content that came into a basket, and the basket as it was before, so that it can be undone."""
+
+    basket = models.ForeignKey(Basket, models.CASCADE, related_name="joinings")
+    before = models.OneToOneField(Basket, models.SET_NULL, null=True, related_name="+")  # frozen
+    source = models.ForeignKey(Basket, models.SET_NULL, null=True, related_name="+")  # a stranger's, removed since
+    removals = models.JSONField(default=list)  # keys of those that came along
+    version = models.PositiveIntegerField()  # of the basket, just after
+    observations = models.PositiveIntegerField()
+    already = models.PositiveIntegerField()
+    files = models.PositiveIntegerField()
+    created = models.DateTimeField(auto_now_add=True)
+    undone = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["basket", "-created"], name="joining_recent")]  # basket.merging
+
+    def __str__(self) -> str:
+        return f"{self.observations} observations into {self.basket_id}"

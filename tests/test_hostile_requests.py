@@ -90,16 +90,16 @@ def test_a_level_that_is_no_whole_number_finds_nothing(client: Client) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_additions_that_come_at_once_in_a_new_session_all_count(client: Client) -> None:
-    """No basket yet, five requests together: each must find the same basket, or all but one are lost."""
+def test_additions_that_come_at_once_after_the_first_page_all_count(client: Client) -> None:
+    """No basket and no session yet, five requests together: each must find the same basket, or all but one are lost."""
     obsids = [observe().obsid for _ in range(5)]
-    client.get("/basket/?mrp=0")
-    cookie = client.cookies["sessionid"].value
+    client.get("/")
+    cookie = client.cookies["basket"].value
 
     def add(obsid: str) -> int:
         try:
             own = Client()
-            own.cookies["sessionid"] = cookie
+            own.cookies["basket"] = cookie
             return own.post("/api/v1/basket/observations/", {"obsids": [obsid]}, content_type=JSON).status_code
         finally:
             connection.close()
