@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from django.db import transaction
 
-from basket.ledger import locked, show
+from basket.ledger import cube_of, locked, show
 from basket.models import Basket
 from portal.errors import Problem
+from portal.quantities import counted
 
 LONGEST: Final = 1000
 TAG: Final = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
@@ -54,6 +55,52 @@ def only_if(basket: Basket, if_match: str | None) -> Iterator[None]:
             raise _changed(stored.version)
         show(basket, stored)
         yield
+
+
+class NotAsSeen(Problem):
+    """A form asks for something that is no longer what its page showed."""
+
+    status = 409
+    code = "basket_changed"
+
+
+def seen_before(basket: Basket, version: str) -> bool:
+    """Whether a form's page showed another version of the basket; a form that names none saw this one."""
+    return version.isascii() and version.isdigit() and version != str(basket.version)
+
+
+def amount(basket: Basket, what: str) -> str:
+    """How much is selected, or how much there is in all, as a page and its form tell it: files-bytes."""
+    sums = cube_of(basket).sums()
+    return (
+        f"{sums['selected_files']}-{sums['selected_bytes']}"
+        if what == "selected"
+        else f"{sums['files']}-{sums['bytes']}"
+    )
+
+
+@contextmanager
+def only_as_seen(basket: Basket, version: str, what: str, saw: str) -> Iterator[None]:
+    """What is done inside is done to what a form's page showed: to the `selected` files, or to `all`.
+
+    A basket that changed elsewhere is no hindrance where those are as many, with as many bytes, as they were.
+    Raises NotAsSeen.
+    """
+    if not saw or basket.pk is None:
+        yield
+        return
+    with transaction.atomic():
+        stored = locked(basket)
+        if seen_before(stored, version) and amount(stored, what) != saw:
+            raise NotAsSeen(_not_as_seen(stored, what))
+        yield
+
+
+def _not_as_seen(basket: Basket, what: str) -> str:
+    sums = cube_of(basket).sums()
+    now = counted(sums["selected_files" if what == "selected" else "files"], "file")
+    told = f"{now} {'selected' if what == 'selected' else 'in it'} now"
+    return f"Your basket was changed in another tab, with {told}. Nothing was done: look again, and repeat it."
 
 
 def _wanted(if_match: str) -> set[str] | None:

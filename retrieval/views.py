@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from basket.versions import only_as_seen
 from portal.errors import Problem
 from portal.models import Observation
 from retrieval import accounting, delivery, history, onefile, plan
@@ -84,15 +85,17 @@ def show(request: HttpRequest, retrieval_id: str) -> HttpResponse:
 
 def create(request: HttpRequest) -> HttpResponse:
     """Download the selected files of the basket: fields `method`, `layout`, `remove_completed`."""
-    retrieval = plan.freeze(
-        basket_of(request),
-        request.user,
-        timezone.now(),
-        method=request.POST.get("method", "zip"),
-        layout=request.POST.get("layout", "nested"),
-        remove_completed=request.POST.get("remove_completed", "") not in {"", "0", "false"},
-        key=lasting_key(request),
-    )
+    seen = request.POST.get("version", ""), "selected", request.POST.get("saw_selected", "")
+    with only_as_seen(basket_of(request), *seen):
+        retrieval = plan.freeze(
+            basket_of(request),
+            request.user,
+            timezone.now(),
+            method=request.POST.get("method", "zip"),
+            layout=request.POST.get("layout", "nested"),
+            remove_completed=request.POST.get("remove_completed", "") not in {"", "0", "false"},
+            key=lasting_key(request),
+        )
     return _begun(retrieval)
 
 

@@ -5,7 +5,7 @@ const all = (selector, from = document) => [...from.querySelectorAll(selector)];
 
 // Messages: one live region for ears, one toast for eyes
 let fading;
-function say(text, kind = "") {
+export function say(text, kind = "") {
   document.getElementById("status").textContent = text;
   const toast = document.getElementById("toast");
   Object.assign(toast, { textContent: text, className: `toast ${kind}`, hidden: false });
