@@ -58,7 +58,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   const rows = all(".tree .node");
   const at = rows.indexOf(row);
-  (letter ? seek(rows, at, letter) : keys[event.key](rows, at))?.querySelector(".box").focus();
+  (letter ? seek(rows, at, letter) : keys[event.key](rows, at))?.querySelector("button.box, .name a").focus();
 });
 
 // Search results: tick all on the page, say how many are ticked
