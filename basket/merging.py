@@ -76,25 +76,23 @@ def copy_in(basket: Basket, shared: Basket) -> Joined:
 
 def join(target: Basket, source: Basket) -> Joined:
     """The union of both baskets and of both selections in the target, which the caller has locked."""
-    before, here = copying.frozen(target), _observations(target)
-    there, sums = _observations(source), cube_of(target).sums()
-    if here or sums["files"] or copying.is_behind(source):
-        _unite(target, source)
-    else:
-        copying.fill(target, Basket.objects.get(pk=source.pk))
-    after = cube_of(target).sums()
-    if after == sums and there <= here:
-        copying.drop(before)
+    here, there, sums = _observations(target), _observations(source), cube_of(target).sums()
+    with transaction.atomic():
+        before = copying.frozen(target)
+        if here or copying.is_behind(source):
+            _unite(target, source)
+        else:
+            copying.fill(target, Basket.objects.get(pk=source.pk))
+        after = cube_of(target).sums()
+        is_news = after != sums or not there <= here
+        transaction.set_rollback(not is_news)
+    if not is_news:
+        target.refresh_from_db()
         return Joined(0, len(there), 0, None)
-    joined = Joining.objects.create(
-        basket=target,
-        before=before,
-        version=target.version,
-        observations=len(there - here),
-        already=len(there & here),
-        files=after["files"] - sums["files"],
-    )
-    return Joined(joined.observations, joined.already, joined.files, joined.pk)
+    new, files = len(there - here), after["files"] - sums["files"]
+    counts = {"observations": new, "already": len(there) - new, "files": files}
+    joining = Joining.objects.create(basket=target, before=before, version=target.version, **counts)
+    return Joined(**counts, joining=joining.pk)
 
 
 def last(basket: Basket) -> Joining | None:
