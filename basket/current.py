@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from basket import keeping, merging
-from basket.filling import Rebased, rebase
+from basket.following import Rebased, rebase
 from basket.holders import Holder
 from basket.merging import Joined
 from basket.models import Basket

@@ -12,10 +12,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 from pyroaring import BitMap64
 
-from basket import copying, keeping
+from basket import copying, items, keeping
 from basket.carrying import parts_of, put_back
 from basket.holders import Holder
-from basket.ledger import Ledger, cube_of, items_of, locked, show, with_ids
+from basket.ledger import Ledger, cube_of, items_of, locked, show
 from basket.models import Basket, Joining, Removal, Share
 from basket.saved_filters import hand_over
 from basket.selection import select_ids
@@ -136,6 +136,7 @@ def _take_in(target: Basket, source: Basket, own: Holder, now: datetime) -> Join
     """One stranger's basket into the person's. It stays among what was removed, until nobody can want it back."""
     removals = list(source.removals.values_list("pk", flat=True))
     source.removals.update(basket=target)
+    source.fillings.update(basket=target)
     if copying.holds_nothing(source):
         source.delete()
         return None
@@ -147,7 +148,7 @@ def _take_in(target: Basket, source: Basket, own: Holder, now: datetime) -> Join
 
 
 def _unite(target: Basket, source: Basket) -> None:
-    parts = parts_of(Ledger(source), list(with_ids(items_of(source))))
+    parts = parts_of(cube_of(source), items.read(items_of(source)))
     chosen = BitMap64()
     for part in parts:
         chosen |= part.selected_ids

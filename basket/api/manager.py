@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from basket import facets, filling, merging, removal, selection, tree
 from basket.api.asking import CHANGED, IF_MATCH, answer, basket_of, conditional, filters_in, filters_of, holder_of
 from basket.details import file_details
+from basket.page import MOST_ROWS
 from basket.serializers import (
     AddedSerializer,
     AddSerializer,
@@ -156,7 +157,7 @@ def facet_counts(request: Request) -> Response:
 def tree_level(request: Request) -> Response:
     """One level of the files tree."""
     query = request.query_params
-    limit = whole("limit", query.get("limit", "100"), tree.MAX_LIMIT)
+    limit = whole("limit", query.get("limit", "100"), MOST_ROWS)
     level = tree.nodes(
         basket_of(request), query.get("path", ""), filters_of(request), query.get("cursor", ""), limit
     )
