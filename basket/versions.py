@@ -49,9 +49,9 @@ def only_if(basket: Basket, if_match: str | None) -> Iterator[None]:
         return
     wanted = _wanted(if_match)
     with transaction.atomic():
-        before = tag(basket)
+        before, version = tag(basket), basket.version
         stored = locked(basket)
-        if wanted is not None and not (stored.version == basket.version and before in wanted):
+        if wanted is not None and not (stored.version == version and before in wanted):
             raise _changed(stored.version)
         show(basket, stored)
         yield

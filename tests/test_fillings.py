@@ -10,7 +10,7 @@ from django.utils import timezone
 from basket import facets, filling, fillings, ledger, removal, selection
 from basket.filling import Added
 from basket.manifests import Manifest, manifests_for
-from basket.merging import merge
+from basket.merging import take_over
 from basket.models import Basket, Filling
 from basket.page import Filters
 from basket.tasks import find_fillings
@@ -223,7 +223,7 @@ def test_a_filling_goes_on_in_the_basket_that_its_basket_became_part_of(
 ) -> None:
     made = begun(basket, observations)
     fillings.work(made.key, seconds=1e-9)
-    merge("stranger", alice)
+    take_over("stranger", alice, timezone.now())
     done = finished(made)
     assert (done.phase, done.basket.owner, done.basket.items.count()) == ("COMPLETED", alice, len(observations))
     assert_lawful(done.basket)

@@ -98,13 +98,17 @@ def test_any_version_and_no_condition_write(basket: Basket) -> None:
 
 
 def test_the_first_addition_may_have_a_condition(alice: User) -> None:
-    basket, one = keeping.opened(Holder(owner=alice.pk)), Catalogue().filled("a.fits")
+    holder, one = Holder(owner=alice.pk), Catalogue().filled("a.fits")
+    basket = keeping.opened(holder)
     with pytest.raises(Problem), only_if(basket, '"1-1"'):
         filling.add_observations(basket, [one.pk])
     assert not Basket.objects.exists()
-    with only_if(keeping.opened(Holder(owner=alice.pk)), '"0-0"'):
+    basket, other = keeping.opened(holder), keeping.opened(holder)
+    with only_if(basket, '"0-0"'):
         filling.add_observations(basket, [one.pk])
     assert total_files(Basket.objects.get()) == 1
+    with pytest.raises(Problem), only_if(other, '"0-0"'):  # at the same time, in another tab
+        filling.add_observations(other, [one.pk])
 
 
 @pytest.mark.django_db(transaction=True)
