@@ -12,6 +12,7 @@ urlpatterns = [
     path("basket/tree/", manager.tree_level, name="tree"),
     path("basket/selection/", manager.select, name="select"),
     path("basket/files/<int:product_id>/", manager.file, name="file"),
+    path("basket/summary/", manager.summarise, name="summary"),
     path("basket/removals/", keeping.removals, name="removals"),
     path("basket/filters/", keeping.filters, name="filters"),
     path("basket/filters/<int:pk>/", keeping.filter_set, name="filter_set"),

@@ -17,6 +17,7 @@ from basket.nodes import decode
 from basket.page import FACETS, LEVEL_ROWS, MOST_ROWS, PageState, Window
 from basket.presets import presets
 from basket.sieve import View
+from basket.summary import categories, missions
 from basket.tree import Level, Node
 from portal import access
 from portal.linkages import Linkage, Linked
@@ -83,6 +84,8 @@ def panels(
             "presets": presets(view.cube, state),
             "formats": [(name, written.label) for name, written in FORMATS.items()],
             "removal": removal.last(kept),
+            "missions": missions(view),
+            "categories": categories(view),
         }
 
 

@@ -38,6 +38,58 @@ class BasketSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField()
 
 
+class LineSerializer(serializers.Serializer[Any]):
+    """Selected files that have something in common."""
+
+    name = serializers.CharField()
+    files = serializers.IntegerField()
+    bytes = serializers.IntegerField()
+
+
+class AccessSerializer(serializers.Serializer[Any]):
+    """Who may read the selected files."""
+
+    public = FilesSerializer(help_text="Everybody may")
+    granted = FilesSerializer(help_text="Exclusive, and you may")
+    denied = FilesSerializer(help_text="You may not, now")
+
+
+class RefusalSerializer(serializers.Serializer[Any]):
+    """Selected files that you may not read now, and why."""
+
+    sentence = serializers.CharField()
+    reason = serializers.CharField()
+    public_on = serializers.DateField(allow_null=True)
+    files = serializers.IntegerField()
+    bytes = serializers.IntegerField()
+
+
+class WaySerializer(serializers.Serializer[Any]):
+    """A way of getting the files."""
+
+    method = serializers.ChoiceField(["zip", "tar", "tar.gz", "script", "batch"])
+    label = serializers.CharField()  # type: ignore[assignment]  # as people see it
+    fits = serializers.BooleanField()
+    note = serializers.CharField(help_text="Why not, or what to know")
+
+
+class SummarySerializer(serializers.Serializer[Any]):
+    """What is selected."""
+
+    selected = FilesSerializer()
+    deliverable = FilesSerializer()
+    unknown_sizes = serializers.IntegerField(help_text="Selected files whose size the archive does not tell")
+    duplicates = serializers.IntegerField()
+    rows = serializers.IntegerField()
+    missions = LineSerializer(many=True)
+    categories = LineSerializer(many=True)
+    sizes = LineSerializer(many=True)
+    access = AccessSerializer()
+    refusals = RefusalSerializer(many=True)
+    ways = WaySerializer(many=True)
+    version = serializers.IntegerField()
+
+
 class UndoSerializer(serializers.Serializer[Any]):
     """What to undo; without either, the last removal."""
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from basket.views import baskets, manager, recently_removed, saved_filters, sharing
+from basket.views import baskets, manager, recently_removed, saved_filters, sharing, summary
 
 app_name = "basket"
 urlpatterns = [
@@ -13,6 +13,7 @@ urlpatterns = [
     path("undo/", manager.undo, name="undo"),
     path("export/", manager.export, name="export"),
     path("joined/<int:joining>/undo/", manager.undo_joining, name="undo_joining"),
+    path("summary/", summary.show, name="summary"),
     path("removed/", recently_removed.index, name="removed"),
     path("all/", baskets.index, name="baskets"),
     path("all/new/", baskets.new, name="new"),

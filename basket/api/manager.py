@@ -22,9 +22,11 @@ from basket.serializers import (
     FileSerializer,
     RemoveSerializer,
     SelectionSerializer,
+    SummarySerializer,
     TreeSerializer,
     UndoSerializer,
 )
+from basket.summary import summary
 from portal.errors import Problem
 from portal.models import Observation
 from portal.parameters import whole
@@ -141,6 +143,15 @@ def facet_counts(request: Request) -> Response:
     """Every filter with its values: `total` counts distinct files, `shown` those that pass all filters."""
     found = facets.facets(basket_of(request), filters_of(request))
     return Response({"facets": [asdict(facet) for facet in found]})
+
+
+@extend_schema(operation_id="basket_summary", responses=SummarySerializer)
+@api_view(["GET", "HEAD"])
+def summarise(request: Request) -> Response:
+    """What is selected by mission, category, size and access, and which ways of getting it fit."""
+    told = summary(basket_of(request), request.user, timezone.now(), settings.STREAM_LIMIT_BYTES)
+    refusals = [{**asdict(one), "sentence": one.sentence} for one in told.access.refusals]
+    return Response(SummarySerializer({**asdict(told), "refusals": refusals}).data)
 
 
 @extend_schema(
