@@ -25,7 +25,7 @@ from portal.quantities import counted
 
 COOKIE = "basket"
 SPENT = "~"
-LONGEST_KEY = 2**63 - 1
+MOST_DIGITS = 18
 
 
 def holder(request: HttpRequest) -> Holder:
@@ -88,7 +88,7 @@ def _meant(request: HttpRequest) -> Basket | None:
     if not (wanted.isascii() and wanted.isdigit()):
         return None
     mine = keeping.baskets(holder(request))
-    basket = mine.filter(pk=int(wanted)).first() if int(wanted) <= LONGEST_KEY else None
+    basket = mine.filter(pk=int(wanted)).first() if len(wanted) <= MOST_DIGITS else None
     if basket is None:
         raise Problem(
             "The basket of that page is gone: it was removed in another tab, or is not yours any more. Nothing was "
