@@ -158,6 +158,21 @@ def test_nothing_leads_from_the_strangers_key_to_the_persons_baskets(alice: User
     assert late not in keeping.baskets(own)
 
 
+def test_an_undo_opens_the_basket_and_leaves_no_way_to_the_one_that_is_kept(alice: User, own: Holder) -> None:
+    put(own, Catalogue().filled("mine.fits"))
+    first = keeping.opened(own)
+    put(STRANGER, Catalogue().filled("a.fits"))
+    joined = take_over("stranger", alice, NOW)
+    assert joined is not None
+    keeping.new(own, "Opened since", timezone.now())
+    undone = merging.undo(own, joined.joining or 0, timezone.now())
+    assert keeping.opened(own) == undone.basket == first
+    late = put(STRANGER, Catalogue().filled("late.fits"))
+    assert late not in keeping.baskets(own)
+    assert undone.kept is not None
+    assert total_files(keeping.baskets(own).get(pk=undone.kept.pk)) == 1
+
+
 def test_an_undo_of_somebody_elses_merge_is_refused(alice: User, bob: User) -> None:
     put(STRANGER, Catalogue().filled("a.fits"))
     joined = take_over("stranger", alice, NOW)
