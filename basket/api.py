@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from basket import facets, filling, page, removal, selection, tree
 from basket.details import file_details
 from basket.models import Basket
+from basket.page import MOST_ROWS
 from basket.serializers import (
     AddedSerializer,
     AddSerializer,
@@ -148,7 +149,7 @@ def facet_counts(request: Request) -> Response:
 def tree_level(request: Request) -> Response:
     """One level of the files tree."""
     query = request.query_params
-    limit = whole("limit", query.get("limit", "100"), tree.MAX_LIMIT)
+    limit = whole("limit", query.get("limit", "100"), MOST_ROWS)
     level = tree.nodes(_basket(request), query.get("path", ""), _filters(request), query.get("cursor", ""), limit)
     return Response(TreeSerializer(level).data)
 

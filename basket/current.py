@@ -10,7 +10,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
-from basket.filling import Rebased, rebase
+from basket.following import Rebased, rebase
 from basket.merging import Merged, merge, own_basket, owner_key
 from basket.models import Basket
 from portal.quantities import counted

@@ -10,21 +10,44 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from django.db import transaction
 from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet, Window
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Collate
+from pyroaring import BitMap64
 
-from basket.cube import Ints, Rows, ids_of, pack_ids, tally
+from basket import items
+from basket.cube import Ints, ids_of, pack_ids, unpack_ids
+from basket.guards import Guard, numbered
+from basket.matching import pack_names
 from basket.models import ProductManifest
+from basket.rows import UNKNOWN_SIZE, Rows
 from basket.signatures import Register, Values, extension
 from portal.archives.base import MRP
 from portal.models import Membership, Observation, Product
 
 STAGED_MISSIONS: Final = frozenset({"HST", "JWST"})  # MAST, "Download Basket": those with batch retrieval
-PUBLIC: Final = "PUBLIC"
 AT_ONCE: Final = 100
 FETCHED: Final = 5000
 ATTEMPTS: Final = 3  # a list may change while it is packed
+NAME: Final = """
+    INSERT INTO basket_manifestnames (manifest_id, names)
+    SELECT m.id, new.names FROM unnest(%b::bigint[], %b::int[], %b::bytea[]) new (observation, version, names)
+    JOIN basket_productmanifest m ON m.observation_id = new.observation AND m.products_version = new.version
+    ON CONFLICT DO NOTHING"""
+
+
+class Manifest(NamedTuple):
+    """What is read of a ProductManifest to put its observation into a basket."""
+
+    pk: int
+    observation_id: int
+    mission: str
+    files: int
+    rows: int
+    facet_counts: bytes
+    product_ids: bytes
+    guards: list[dict[str, Any]]
 
 
 class Row(NamedTuple):
@@ -44,6 +67,8 @@ class Row(NamedTuple):
     type: str
     group: str
     rights: str
+    release: float | None
+    program: str
 
     @property
     def exposure(self) -> str:
@@ -51,14 +76,18 @@ class Row(NamedTuple):
         return "" if self.own else self.owner
 
     @property
-    def values(self) -> Values:
-        """The file's facet values."""
-        batch = self.mission in STAGED_MISSIONS
-        return Values(self.mrp, self.category, self.type, extension(self.name), self.group, batch)
+    def guard(self) -> Guard:
+        """What a verdict on the file looks at."""
+        return Guard(self.rights, self.release, self.mission, self.program)
+
+    def values(self, guard: int) -> Values:
+        """The file's facet values, and what else its signature tells."""
+        batch, sized = self.mission in STAGED_MISSIONS, self.size is not None
+        return Values(self.mrp, self.category, self.type, extension(self.name), self.group, batch, sized, guard)
 
 
-def manifests_for(observations: Iterable[int]) -> dict[int, ProductManifest]:
-    """The manifest of each observation (by primary key) as its product list is now, without its largest columns.
+def manifests_for(observations: Iterable[int]) -> dict[int, Manifest]:
+    """The manifest of each observation (by primary key) as its product list is now.
 
     What is missing is built; an observation that does not exist is left out.
     """
@@ -85,23 +114,41 @@ def build_missing(limit: int) -> int:
     return len(missing)
 
 
-def rows_of(manifests: Sequence[int]) -> dict[int, Rows]:
-    """The rows of these manifests, by primary key."""
-    blobs = ProductManifest.objects.filter(pk__in=manifests).values_list("pk", "products")
-    return {pk: Rows.unpack(blob) for pk, blob in blobs}
+def rows_of(manifests: Sequence[int]) -> Rows:
+    """The rows of these manifests (by primary key), in their order."""
+    statement = "SELECT id, products FROM basket_productmanifest WHERE id = ANY(%b)"
+    blobs = dict(items.rows(statement, [list(manifests)]))
+    return Rows([blobs[pk] for pk in manifests])
+
+
+def ids_of_manifests(manifests: Sequence[int]) -> list[BitMap64]:
+    """The ids of the files that each of these manifests lists."""
+    statement = "SELECT id, product_ids FROM basket_productmanifest WHERE id = ANY(%b)"
+    blobs = dict(items.rows(statement, [list(manifests)]))
+    return [unpack_ids(blobs[pk]) for pk in manifests]
 
 
 def products(ids: Ints) -> QuerySet[Product]:
     """The products with these ids, in no order. One parameter, however many there are."""
-    unnested = RawSQL("SELECT unnest(%s::bigint[])", [ids.tolist()])
-    return Product.objects.filter(pk__in=unnested)
+    return Product.objects.filter(pk__in=_each(ids.tolist()))
 
 
-def _current(observations: Sequence[int]) -> dict[int, ProductManifest]:
-    now = ProductManifest.objects.filter(
-        observation__in=observations, products_version=F("observation__products_version")
-    )
-    return {one.observation_id: one for one in now.defer("products", "guarded_ids")}
+def listing_any(ids: Sequence[int]) -> QuerySet[Membership, int]:
+    """The observations (by primary key) that list one of these products now."""
+    return Membership.objects.filter(product__in=_each(ids)).values_list("observation", flat=True)
+
+
+def _each(ids: Sequence[int]) -> RawSQL:
+    return RawSQL("SELECT unnest(%s::bigint[])", [list(ids)])
+
+
+def _current(observations: Sequence[int]) -> dict[int, Manifest]:
+    statement = """
+        SELECT m.id, o.id, o.obs_collection, m.files, m.rows, m.facet_counts, m.product_ids, m.guards
+        FROM portal_observation o
+        JOIN basket_productmanifest m ON m.observation_id = o.id AND m.products_version = o.products_version
+        WHERE o.id = ANY(%b)"""
+    return {row[1]: Manifest(*row) for row in items.rows(statement, [list(observations)])}
 
 
 def _build(observations: Sequence[int]) -> None:
@@ -109,10 +156,18 @@ def _build(observations: Sequence[int]) -> None:
     register = Register()
     for start in range(0, len(observations), AT_ONCE):
         batch = Observation.objects.in_bulk(observations[start : start + AT_ONCE])
-        ProductManifest.objects.bulk_create(_packed(batch, register), ignore_conflicts=True)
+        with transaction.atomic():
+            packed = list(_packed(batch, register))
+            ProductManifest.objects.bulk_create([manifest for manifest, _ in packed], ignore_conflicts=True)
+            observed, versions = (
+                [one.observation_id for one, _ in packed],
+                [one.products_version for one, _ in packed],
+            )
+            items.write(NAME, [observed, versions, [names for _, names in packed]])
 
 
-def _packed(observations: dict[int, Observation], register: Register) -> Iterator[ProductManifest]:
+def _packed(observations: dict[int, Observation], register: Register) -> Iterator[tuple[ProductManifest, bytes]]:
+    """Manifests with their packed names."""
     without = dict(observations)
     rows = map(Row._make, _rows(list(observations)).iterator(FETCHED))
     for pk, listed in groupby(rows, attrgetter("observation")):
@@ -156,33 +211,43 @@ def _rows(observations: Sequence[int]) -> QuerySet[Membership, tuple[Any, ...]]:
             "dataproduct_type",
             "product__productSubGroupDescription",
             "product__dataRights",
+            "product__t_obs_release",
+            "product__proposal_id",
         )
     )
 
 
-def _pack(observation: Observation, rows: list[Row], register: Register) -> ProductManifest:
+def _pack(observation: Observation, rows: list[Row], register: Register) -> tuple[ProductManifest, bytes]:
     """Rows by exposure, then by file name, as the tree shows them. Python compares text as C does."""
     rows.sort(key=lambda row: (row.exposure, row.name, row.product))
     exposures = sorted({row.exposure for row in rows} | {""})
     place = {exposure: number for number, exposure in enumerate(exposures)}
-    values = [row.values for row in rows]
+    guards = numbered(row.guard for row in rows)
+    values = [row.values(guards[row.guard]) for row in rows]
     number = register.numbers(values)
     packed = Rows.pack(
-        (row.product, number[one], place[row.exposure], row.size) for row, one in zip(rows, values, strict=True)
+        _column(row.product for row in rows),
+        _column(number[one] for one in values),
+        _column(place[row.exposure] for row in rows),
+        _column(UNKNOWN_SIZE if row.size is None else row.size for row in rows),
     )
-    unpacked = Rows.unpack(packed)
-    everything = np.ones(len(rows), np.bool_)
-    guarded = np.array([row.product for row in rows if row.rights != PUBLIC], np.int64)
-    return ProductManifest(
+    unpacked = Rows([packed])
+    everything = ~unpacked.nothing
+    watching = sorted((guard for guard in guards if guards[guard]), key=guards.__getitem__)
+    manifest = ProductManifest(
         observation=observation,
         products_version=rows[0].version if rows else observation.products_version,
         files=len(rows),
-        bytes=int(unpacked.bytes.sum()),
+        bytes=int(np.maximum(unpacked.size, 0).sum()),
         rows=rows[0].rows if rows else 0,
-        unknown_sizes=sum(row.size is None for row in rows),
         exposures=[observation.obs_id, *exposures[1:]],
-        facet_counts=tally(unpacked, everything, ~everything).tobytes(),
+        guards=[guard._asdict() for guard in watching],
+        facet_counts=unpacked.tally(everything, ~everything).records.tobytes(),
         products=packed,
         product_ids=pack_ids(ids_of(unpacked.product)),
-        guarded_ids=pack_ids(ids_of(guarded)),
     )
+    return manifest, pack_names(row.name for row in rows)
+
+
+def _column(values: Iterable[int]) -> Ints:
+    return np.fromiter(values, np.int64)

@@ -6,8 +6,9 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from pyroaring import BitMap64
 
+from basket import items
 from basket.carrying import parts_of, put_back
-from basket.ledger import STORED, Ledger, items_of, with_ids
+from basket.ledger import STORED, Ledger, cube_of, items_of
 from basket.models import Basket
 from basket.selection import select_ids
 
@@ -44,12 +45,13 @@ def merge(key: str, user: AbstractBaseUser) -> Merged | None:
         source, target = baskets.get(key), baskets[own.key]
         if source is None:
             return None
-        merged = Merged(items_of(source).count(), Ledger(source).cube.sums()["files"])
-        if items_of(target).exists():
+        merged = Merged(source.observations, cube_of(source).sums()["files"])
+        if target.observations:
             _join(source, target)
         elif merged.observations:
             _hand_over(source, target)
         source.removals.update(basket=target)
+        source.fillings.update(basket=target)
         source.delete()
     return merged if merged.observations else None
 
@@ -65,7 +67,7 @@ def _hand_over(source: Basket, target: Basket) -> None:
 
 def _join(source: Basket, target: Basket) -> None:
     """The union of both, and of both selections."""
-    parts = parts_of(Ledger(source), list(with_ids(items_of(source))))
+    parts = parts_of(cube_of(source), items.read(items_of(source)))
     chosen = BitMap64()
     for part in parts:
         chosen |= part.selected_ids

@@ -56,7 +56,9 @@ class ProductManifest(models.Model):
     bytes = models.BigIntegerField()
     rows = models.PositiveIntegerField()
     exposures = models.JSONField(default=list)  # obs_id of the owners; the first is the observation itself
-    guards = models.JSONField(default=list)  # what a verdict looks at, once per combination; a signature's guard - 1
+    guards = models.JSONField(
+        default=list
+    )  # what a verdict looks at, once per combination; a signature's guard - 1
     facet_counts = models.BinaryField()
     products = models.BinaryField()
     product_ids = models.BinaryField()

@@ -13,6 +13,8 @@ FACETS: Final = ("category", "type", "ext", "batch", "group")
 MOST_VALUES: Final = 200
 MOST_OPEN: Final = 50
 MOST_LETTERS: Final = 255
+LEVEL_ROWS: Final = 100  # of a level of the tree, before more are asked for
+MOST_ROWS: Final = 200  # of all levels
 BOOLEANS: Final = {"1": True, "true": True, "0": False, "false": False}
 
 Get = Callable[[str], list[str]]
@@ -87,13 +89,32 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """Which rows of a long level are shown: from after a cursor ("" is the beginning), so many."""
+
+    after: str = ""
+    rows: int = LEVEL_ROWS
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """From its place in the query string; None for what no page wrote."""
+        after, _, rows = text.partition(":")
+        if (after and _number(after) is None) or (rows and _number(rows) is None):
+            return None
+        return cls(after, max(1, min(int(rows or LEVEL_ROWS), MOST_ROWS)))
+
+    def __str__(self) -> str:
+        return self.after if self.rows == LEVEL_ROWS else f"{self.after}:{self.rows}"
+
+
+@dataclass(frozen=True, slots=True)
 class PageState:
-    """The whole state of the page: filters, open nodes of the tree, the file shown, where long levels start."""
+    """The whole state of the page: filters, open nodes of the tree, the file shown, which rows of long levels."""
 
     filters: Filters = Filters()
     open: tuple[str, ...] = ()
     file: int | None = None
-    more: tuple[tuple[str, str], ...] = ()
+    more: tuple[tuple[str, Window], ...] = ()
 
     @classmethod
     def parse(cls, get: Get, *, mrp_default: bool = True) -> Self:
@@ -117,7 +138,7 @@ class PageState:
         """The canonical query string of this state, or of this state with changes; without the question mark."""
         state = self.changed(**changes)
         pairs = [*state._filter_pairs(), *(("open", path) for path in state.open)]
-        pairs += [("more", f"{path}@{cursor}") for path, cursor in state.more]
+        pairs += [("more", f"{path}@{window}") for path, window in state.more]
         pairs += [("file", str(state.file))] if state.file is not None else []
         return urlencode(pairs, quote_via=quote, safe="/:@,")
 
@@ -158,9 +179,14 @@ class PageState:
         above = path.rpartition("/")[0]
         return state if not above or state.is_open(above) else state.opened(above)
 
-    def window(self, path: str) -> str:
-        """The cursor at which the level below this node starts; "" is its beginning."""
-        return dict(self.more).get(path, "")
+    def window(self, path: str) -> Window:
+        """The rows shown of the level below this node."""
+        return dict(self.more).get(path, Window())
+
+    def moved(self, path: str, window: Window) -> Self:
+        """With other rows of that level."""
+        others = tuple(other for other in self.more if other[0] != path)
+        return replace(self, more=others if window == Window() else (*others, (path, window)))
 
 
 def _within(path: str, above: str) -> bool:
@@ -195,9 +221,9 @@ def _number(value: str) -> int | None:
     return int(value) if plain else None
 
 
-def _windows(values: list[str]) -> dict[str, str]:
-    pairs = (value.rpartition("@") for value in values)
-    return {path: cursor for path, _, cursor in pairs if _number(cursor) is not None}
+def _windows(values: list[str]) -> dict[str, Window]:
+    pairs = ((path, Window.parse(text)) for path, _, text in (value.rpartition("@") for value in values))
+    return {path: window for path, window in pairs if window is not None and window != Window()}
 
 
 def _listed(value: Any) -> list[Any]:

@@ -8,6 +8,7 @@ never stored: it is a function of the file's rights, its release date, the perso
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from math import inf
 from typing import Final
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -73,6 +74,15 @@ def judge(product: Product, granted: set[tuple[str, str]], now: datetime) -> Ver
         reason=f"Exclusive access until {release.date().isoformat()}.",
         public_on=release.date(),
     )
+
+
+def public_from(product: Product) -> float:
+    """The MJD from which `judge` lets everybody read a file: -inf for what is public at all times, inf for never or
+    where the archive does not tell."""
+    rights, release = product.dataRights, product.t_obs_release
+    if rights == "PUBLIC" or (rights == "" and release is None):
+        return -inf
+    return inf if rights == "RESTRICTED" or release is None else release
 
 
 def verdicts(user: User, products: Iterable[Product], now: datetime) -> dict[int, Verdict]:

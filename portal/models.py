@@ -61,7 +61,7 @@ class Observation(models.Model):
     # Raised whenever the list of products changes, so that a basket knows its copy is old
     products_version = models.PositiveIntegerField(default=0, editable=False)
     # The transaction that raised it last, set by a trigger: what changed since is found without asking all
-    products_changed = models.BigIntegerField(default=0, editable=False)
+    products_changed = models.BigIntegerField(db_default=0, editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["archive", "obsid"], name="one_observation_per_obsid")]

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from basket import chosen, facets, filling, removal, selection
+from basket import chosen, facets, filling, following, removal, selection
 from basket.merging import merge
 from basket.models import Basket
 from basket.nodes import encode, observation_path
@@ -180,7 +180,7 @@ class BasketMachine(RuleBasedStateMachine):
         observation.save()
         before = set(self.model.carrier)
         self.model.follow(observation.pk, listing(observation))
-        changed = filling.rebase(self.basket)
+        changed = following.rebase(self.basket)
         assert bool(changed) == (observation.pk in self.model.position)
         assert (changed.came, changed.left) == (
             len(set(self.model.carrier) - before),

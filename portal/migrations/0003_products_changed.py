@@ -24,7 +24,7 @@ NO_TRIGGER = [
 class Migration(migrations.Migration):
     dependencies = [("portal", "0002_wider_columns")]
     operations = [
-        migrations.AddField("observation", "products_changed", models.BigIntegerField(default=0, editable=False)),
+        migrations.AddField("observation", "products_changed", models.BigIntegerField(db_default=0, editable=False)),
         migrations.AddIndex(
             "observation", models.Index(fields=["products_changed"], name="observation_changed")
         ),
