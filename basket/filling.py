@@ -41,11 +41,12 @@ def add_observations(basket: Basket, observation_pks: Iterable[int]) -> Added:
     done = Added()
     for start in range(0, len(manifests), AT_ONCE):
         with writing(basket) as ledger:
-            done += _add(ledger, manifests[start : start + AT_ONCE])
+            done += put_in(ledger, manifests[start : start + AT_ONCE])
     return done
 
 
-def _add(ledger: Ledger, manifests: Sequence[Manifest]) -> Added:
+def put_in(ledger: Ledger, manifests: Sequence[Manifest]) -> Added:
+    """The same for a basket that is being written, with the manifests of the observations."""
     present = present_items(ledger, [manifest.observation_id for manifest in manifests])
     new = [manifest for manifest in manifests if manifest.observation_id not in present]
     before = len(ledger.ids)

@@ -237,11 +237,17 @@ def writing(basket: Basket) -> Iterator[Ledger]:
     show(basket, ledger.basket)
 
 
-def locked(basket: Basket) -> Basket:
-    """The stored row of a basket, locked until the transaction ends."""
+def make(basket: Basket) -> None:
+    """Store a basket that was not stored yet."""
     if basket.pk is None:
         key = basket.key or secrets.token_urlsafe(32)
-        basket, _ = Basket.objects.get_or_create(key=key, defaults={"owner_id": basket.owner_id})
+        stored, _ = Basket.objects.get_or_create(key=key, defaults={"owner_id": basket.owner_id})
+        show(basket, stored)
+
+
+def locked(basket: Basket) -> Basket:
+    """The stored row of a basket, locked until the transaction ends."""
+    make(basket)
     row = Basket.objects.select_for_update().defer(*SETS).filter(pk=basket.pk).first()
     if row is None:
         raise Problem(

@@ -46,14 +46,14 @@ def manifests_for(observations: Iterable[int]) -> dict[int, Manifest]:
     return {pk: found[pk] for pk in wanted if pk in found}
 
 
+def without_manifest(observations: Sequence[int]) -> list[int]:
+    """Those of the observations (by primary key) whose list has no manifest yet as it is now."""
+    return list(_missing().filter(pk__in=_each(observations)).values_list("pk", flat=True))
+
+
 def build_missing(limit: int) -> int:
     """Build the manifests of so many observations that have none of their current list; how many there were."""
-    has_one = ProductManifest.objects.filter(
-        observation=OuterRef("pk"), products_version=OuterRef("products_version")
-    )
-    missing = list(
-        Observation.objects.filter(~Exists(has_one)).order_by("pk").values_list("pk", flat=True)[:limit]
-    )
+    missing = list(_missing().order_by("pk").values_list("pk", flat=True)[:limit])
     build(missing)
     return len(missing)
 
@@ -80,6 +80,13 @@ def products(ids: Ints) -> QuerySet[Product]:
 def listing_any(ids: Sequence[int]) -> QuerySet[Membership, int]:
     """The observations (by primary key) that list one of these products now."""
     return Membership.objects.filter(product__in=_each(ids)).values_list("observation", flat=True)
+
+
+def _missing() -> QuerySet[Observation]:
+    current = ProductManifest.objects.filter(
+        observation=OuterRef("pk"), products_version=OuterRef("products_version")
+    )
+    return Observation.objects.filter(~Exists(current))
 
 
 def _each(ids: Sequence[int]) -> RawSQL:

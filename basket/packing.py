@@ -24,8 +24,6 @@ from portal.models import Observation
 
 STAGED_MISSIONS: Final = frozenset({"HST", "JWST"})  # MAST, "Download Basket": those with batch retrieval
 ROWS_AT_ONCE: Final = 100_000
-MOST_AT_ONCE: Final = 500
-HEIGHTS: Final = "SELECT observation_id, count(*) FROM portal_membership WHERE observation_id = ANY(%b) GROUP BY 1"
 # One row per file. The observation's own row speaks for it, then a recommended one, then the highest calibration
 # level, then the smallest name of an owner. In the end they lie as the tree shows them: by exposure and name.
 LISTED: Final = """
@@ -89,9 +87,15 @@ def build(observations: Sequence[int]) -> None:
             _store(list(_packed(portion, register)))
 
 
+def heights(observations: Sequence[int]) -> dict[int, int]:
+    """How many rows the list of each observation (by primary key) has, where it has any."""
+    statement = "SELECT observation_id, count(*) FROM portal_membership WHERE observation_id = ANY(%b) GROUP BY 1"
+    return dict(items.rows(statement, [list(observations)]))
+
+
 def _portions(observations: Sequence[int]) -> Iterator[list[int]]:
-    heights = dict(items.rows(HEIGHTS, [list(observations)]))
-    return items.portions(observations, lambda pk: heights.get(pk, 0), rows_at_once=ROWS_AT_ONCE)
+    rows = heights(observations)
+    return items.portions(observations, lambda pk: rows.get(pk, 0), rows_at_once=ROWS_AT_ONCE)
 
 
 def _store(packed: Sequence[tuple[ProductManifest, bytes]]) -> None:

@@ -122,6 +122,7 @@ CELERY_TASK_ROUTES = {"retrieval.tasks.measure": {"queue": "bundling"}}
 CELERY_BEAT_SCHEDULE = {
     "retrieval-tick": {"task": "retrieval.tasks.tick", "schedule": 10.0},
     "basket-manifests": {"task": "basket.tasks.build_manifests", "schedule": 60.0},
+    "basket-fillings": {"task": "basket.tasks.find_fillings", "schedule": 10.0},
 }
 
 # People
