@@ -181,8 +181,10 @@ class Cube:
             return
         lines, signature = mission[counts.place], counts.records["signature"].astype(np.intp)
         self.grow(int(lines.max()) + 1, int(signature.max()) + 1)
+        cell = lines * self.cells.shape[1] + signature
         for name in AMOUNTS:
-            np.add.at(self.cells[name], (lines, signature), sign * counts.records[name].astype(np.int64))
+            sums = np.bincount(cell, counts.records[name], self.cells.size).astype(np.int64)
+            self.cells[name] += sign * sums.reshape(self.cells.shape)
 
     def note(self, mission: int | None, mask: Bools, serial: int, *, value: bool) -> None:
         """A bulk selection of a mission, or of all: noted here once, applied to an item when it is next read."""
@@ -197,12 +199,12 @@ class Cube:
         """Counts of items of these missions after the bulk selections that they have not heard of."""
         if not len(counts.records):
             return counts
-        cell = self.cells[mission[counts.place], counts.records["signature"]]
-        newer = cell["bulk_serial"] > applied_serial[counts.place]
+        cell = mission[counts.place], counts.records["signature"]
+        newer = self.cells["bulk_serial"][cell] > applied_serial[counts.place]
         if not newer.any():
             return counts
-        settled = counts.choose(newer & cell["bulk_selected"], value=True)
-        return settled.choose(newer & ~cell["bulk_selected"], value=False)
+        chosen = self.cells["bulk_selected"][cell]
+        return counts.choose(newer & chosen, value=True).choose(newer & ~chosen, value=False)
 
     def sums(self, mask: Bools | None = None) -> dict[str, int]:
         """files, selected_files, bytes, selected_bytes, of everything or of the signatures in the mask."""

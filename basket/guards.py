@@ -6,10 +6,12 @@ signatures tell what is guarded without opening anything. A basket counts what i
 last writing (`guarded_counts`); what has opened since, and what a person has a right to, is taken off when it is read.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -45,7 +47,7 @@ class Guard(NamedTuple):
     @property
     def public_from(self) -> float:
         """The MJD from which everybody may read."""
-        return access.public_from(self.product)
+        return access.public_from(self.dataRights, self.t_obs_release)
 
 
 GUARDS: Final[Memory[int, tuple[Guard, ...]]] = Memory(16_000_000)
@@ -70,10 +72,10 @@ def numbered(guards: Iterable[Guard]) -> dict[Guard, int]:
     return dict.fromkeys(often, 0) | {guard: number for number, guard in enumerate(secret, start=1)}
 
 
-def until(stored: Iterable[dict[str, Any]], moment: float) -> float | None:
-    """The first MJD after a moment at which some files of a manifest with these guards become public: infinite where
-    none ever will, None where all are."""
-    return _next([Guard(**guard).public_from for guard in stored], moment)
+def until(stored: str, moment: float) -> float | None:
+    """The first MJD after a moment at which some files of a manifest with these guards, as JSON, become public:
+    infinite where none ever will, None where all are."""
+    return None if stored == "[]" else _next([Guard(**guard).public_from for guard in json.loads(stored)], moment)
 
 
 def next_after(among: Sequence[Item], moment: float) -> list[float | None]:
@@ -160,13 +162,12 @@ def _verdicts(
 ) -> NDArray[Any]:
     """By count, the verdict on its files for somebody with these programs, or one attribute of it."""
 
-    def of(verdict: access.Verdict) -> Any:
+    @cache
+    def of(guard: Guard | None) -> Any:
+        verdict = access.OK if guard is None else access.judge(guard.product, granted, now)
         return getattr(verdict, attribute) if attribute else verdict
 
-    kind = np.bool_ if attribute == "ok" else np.object_
-    return _by_guard(
-        among, counts, lambda guard: of(access.judge(guard.product, granted, now)), of(access.OK), kind
-    )
+    return _by_guard(among, counts, of, of(None), np.bool_ if attribute == "ok" else np.object_)
 
 
 def _by_guard(

@@ -115,7 +115,7 @@ class BasketItem(models.Model):
     """One observation in a basket. `excluded` marks files that are listed but not carried here:
     another item carries them, or the user took them out."""
 
-    basket = models.ForeignKey(Basket, models.CASCADE, related_name="items")
+    basket = models.ForeignKey(Basket, models.CASCADE, related_name="items", db_index=False)  # item_order serves
     observation = models.ForeignKey(Observation, models.CASCADE)
     manifest = models.ForeignKey(ProductManifest, models.RESTRICT)
     position = models.PositiveIntegerField()

@@ -76,10 +76,9 @@ def judge(product: Product, granted: set[tuple[str, str]], now: datetime) -> Ver
     )
 
 
-def public_from(product: Product) -> float:
-    """The MJD from which `judge` lets everybody read a file: -inf for what is public at all times, inf for never or
-    where the archive does not tell."""
-    rights, release = product.dataRights, product.t_obs_release
+def public_from(rights: str, release: float | None) -> float:
+    """The MJD from which `judge` lets everybody read a file with these rights and this release: -inf for what is
+    public at all times, inf for never or where the archive does not tell."""
     if rights == "PUBLIC" or (rights == "" and release is None):
         return -inf
     return inf if rights == "RESTRICTED" or release is None else release

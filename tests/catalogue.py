@@ -1,6 +1,7 @@
 """A catalogue in the database, row by row or at random, and the laws that every basket has to obey."""
 
 import itertools
+import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -225,7 +226,7 @@ def assert_counters(basket: Basket) -> None:
     every = list(BasketItem.objects.filter(basket=basket).select_related("manifest", "observation"))
     for item in every:
         assert item.mission == basket.missions.index(item.observation.obs_collection)
-        assert item.guarded_until == until(item.manifest.guards, basket.guarded_as_of)
+        assert item.guarded_until == until(json.dumps(item.manifest.guards), basket.guarded_as_of)
         listed.update(set(unpack_ids(item.manifest.product_ids)))
     absent = set(listed) - set(unpack_ids(basket.product_ids))
     assert set(unpack_ids(basket.absent_ids)) == absent, "listed, and carried by nobody"
