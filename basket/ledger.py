@@ -26,7 +26,7 @@ from portal.errors import Problem
 
 SETS: Final = ("product_ids", "absent_ids", "shared_ids")
 STORED: Final = (
-    "version", "bulk_serial", "mission_counts", "missions", "observations", "rows", "fileless", "absent_files",
+    "version", "bulk_serial", "mission_counts", "missions", "observations", "rows", "per_mission", "absent_files",
     "guarded_counts", "guarded_as_of", "followed", *SETS,
 )  # fmt: skip
 
@@ -111,7 +111,7 @@ class Ledger:
                     f"A basket holds observations of at most {MOST_MISSIONS} missions; {name} is one more."
                 )
             missions.append(name)
-            self.basket.fileless.append(0)
+            self.basket.per_mission.append([0, 0])
         return int(missions.index(name))
 
     def note(self, mission: int | None, mask: Bools, *, value: bool) -> None:
@@ -205,7 +205,8 @@ class Ledger:
     def _count(self, mission: int, files: int, rows: int, sign: int) -> None:
         self.basket.observations += sign
         self.basket.rows += sign * rows
-        self.basket.fileless[mission] += sign * (not files)
+        self.basket.per_mission[mission][0] += sign
+        self.basket.per_mission[mission][1] += sign * (not files)
 
     def _pass_time(self) -> bool:
         """What became public since the basket was last written is no longer counted as guarded; whether anything

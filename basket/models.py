@@ -99,7 +99,7 @@ class Basket(models.Model):
     missions = models.JSONField(default=list)  # obs_collection names; their places are the mission numbers
     observations = models.PositiveIntegerField(default=0)
     rows = models.PositiveBigIntegerField(default=0)  # of the archive's lists, repeats included
-    fileless = models.JSONField(default=list)  # by mission number, how many observations list nothing
+    per_mission = models.JSONField(default=list)  # by mission number: observations, and those that list no file
     absent_files = models.PositiveIntegerField(default=0)
     absent_ids = models.BinaryField(default=bytes)  # files that are listed and nobody carries: they were taken out
     shared_ids = models.BinaryField(default=bytes)  # at least the files that more than one observation lists

@@ -14,12 +14,13 @@ from django.db import connection, transaction
 
 from basket import binary
 from basket.cube import Ints, ids_of, pack_ids
-from basket.guards import Guard, numbered
+from basket.guards import numbered
 from basket.items import portions
 from basket.matching import pack_names
 from basket.models import ProductManifest
 from basket.rows import UNKNOWN_SIZE, Rows
 from basket.signatures import Register, Values, extension
+from portal.access import Guard
 from portal.archives.base import MRP
 from portal.models import Observation
 

@@ -233,8 +233,9 @@ def assert_counters(basket: Basket) -> None:
     assert {file for file, times in listed.items() if times > 1} <= set(unpack_ids(basket.shared_ids))
     assert basket.absent_files == len(absent)
     assert (basket.observations, basket.rows) == (len(every), sum(item.manifest.rows for item in every))
+    missions = Counter(item.mission for item in every)
     bare = Counter(item.mission for item in every if not item.manifest.files)
-    assert basket.fileless == [bare[number] for number in range(len(basket.missions))]
+    assert basket.per_mission == [[missions[number], bare[number]] for number in range(len(basket.missions))]
 
 
 def names(products: Iterable[Product]) -> list[str]:

@@ -29,14 +29,15 @@ def count(apps, schema_editor):
     items = apps.get_model("basket", "BasketItem").objects
     for basket in apps.get_model("basket", "Basket").objects.iterator(100):
         carried, listed, shared = _ids(basket.product_ids), BitMap64(), BitMap64()
-        basket.fileless = [0] * len(basket.missions)
+        basket.per_mission = [[0, 0] for _ in basket.missions]
         rows = items.filter(basket=basket).values_list(
             "mission", "manifest__files", "manifest__rows", "manifest__product_ids"
         )
         for mission, files, listing, ids in rows.iterator(100):
             basket.observations += 1
             basket.rows += listing
-            basket.fileless[mission] += not files
+            basket.per_mission[mission][0] += 1
+            basket.per_mission[mission][1] += not files
             shared |= listed & _ids(ids)
             listed |= _ids(ids)
         absent = listed - carried
@@ -115,7 +116,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='basket',
-            name='fileless',
+            name='per_mission',
             field=models.JSONField(default=list),
         ),
         migrations.AddField(
