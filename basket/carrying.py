@@ -74,8 +74,11 @@ def carrier_of(basket: Basket, product: int) -> int | None:
 
 def present_items(ledger: Ledger, observations: Iterable[int]) -> dict[int, Item]:
     """The items of these observations, as far as there are any."""
-    found = items.read(ledger.items().filter(observation__in=binary.each(observations)))
-    return {item.observation_id: item for item in found}
+    wanted = set(observations)
+    among = ledger.items()
+    if len(wanted) <= FEW:
+        among = among.filter(observation__in=wanted)
+    return {item.observation_id: item for item in items.read(among) if item.observation_id in wanted}
 
 
 def carry(ledger: Ledger, manifests: Sequence[Manifest]) -> None:
@@ -126,7 +129,7 @@ def put_back(ledger: Ledger, parts: Iterable[Part]) -> None:
         among = [present.get(part.observation) or new[part.observation] for part in some]
         rows = rows_of([item.manifest_id for item in among])
         one = _opened_with_new(ledger, among, rows)
-        listed = ids_of_manifests([item.manifest_id for item in among])
+        listed = _listed(among, manifests)
         come = [_free(ledger, part.product_ids & ids) for part, ids in zip(some, listed, strict=True)]
         back = rows.each_among(come)
         as_one = all(part.selected_ids is part.product_ids for part in some)
@@ -165,6 +168,14 @@ def _listing(ledger: Ledger, ids: BitMap64) -> list[Item]:
     if ledger.basket.observations > FEW and len(ids) <= MOST_LOOKED_UP:
         among = among.filter(observation__in=binary.each(listing_any(array_of(ids))))
     return items.read(among)
+
+
+def _listed(among: Sequence[Item], manifests: dict[int, Manifest]) -> list[BitMap64]:
+    """The files that each item lists; most items have the manifest of today."""
+    today = [manifests[item.observation_id] for item in among]
+    if all(item.manifest_id == manifest.pk for item, manifest in zip(among, today, strict=True)):
+        return [unpack_ids(manifest.product_ids) for manifest in today]
+    return ids_of_manifests([item.manifest_id for item in among])
 
 
 def _free(ledger: Ledger, ids: BitMap64) -> BitMap64:
@@ -210,7 +221,9 @@ def _next_position(ledger: Ledger) -> int:
 
 def _free_positions(ledger: Ledger, parts: Sequence[Part]) -> Iterator[int]:
     """The old position of each part, or one at the end where another item has it now."""
-    taken = set(ledger.items().values_list("position", flat=True)) if parts else set()
+    if not parts:
+        return
+    taken = set(ledger.items().values_list("position", flat=True))
     end = max([_next_position(ledger), *(part.position + 1 for part in parts)])
     for part in parts:
         if part.position in taken:

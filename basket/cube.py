@@ -81,6 +81,14 @@ class Counts:
         """Some of the counts."""
         return type(self)(self.records[chosen], self.place[chosen])
 
+    def of(self, places: Sequence[int], items: int) -> Self:
+        """The counts of some of so many items, which get new places in this order."""
+        ends = np.cumsum(np.bincount(self.place, minlength=items))
+        spans = [np.arange(ends[place - 1] if place else 0, ends[place]) for place in places]
+        lengths = np.array([len(span) for span in spans], np.intp)
+        rows = np.concatenate([np.zeros(0, np.intp), *spans])
+        return type(self)(self.records[rows], np.repeat(np.arange(len(spans)), lengths))
+
     def choose(self, chosen: Bools, *, value: bool) -> Self:
         """The counts with some of them selected or deselected as a whole."""
         after = self.records.copy()
@@ -203,8 +211,11 @@ class Cube:
         newer = self.cells["bulk_serial"][cell] > applied_serial[counts.place]
         if not newer.any():
             return counts
-        chosen = self.cells["bulk_selected"][cell]
-        return counts.choose(newer & chosen, value=True).choose(newer & ~chosen, value=False)
+        chosen, settled = self.cells["bulk_selected"][cell], counts.records.copy()
+        for name in ("files", "bytes"):
+            before, whole = counts.records[f"selected_{name}"], counts.records[name]
+            settled[f"selected_{name}"] = np.where(newer, whole * chosen, before)
+        return Counts(settled, counts.place)
 
     def sums(self, mask: Bools | None = None) -> dict[str, int]:
         """files, selected_files, bytes, selected_bytes, of everything or of the signatures in the mask."""

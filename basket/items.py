@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from django.db.models import QuerySet
 
-from basket.binary import Blobs, longs, write
+from basket.binary import Blobs, longs, rows, write
 from basket.cube import Blob, Counts, Cube, Ints
 from basket.models import BasketItem
 
@@ -52,7 +52,8 @@ class Item:
 
 def read(among: QuerySet[BasketItem]) -> list[Item]:
     """The items of a query, in its order."""
-    return [Item(*row) for row in among.values_list(*COLUMNS)]
+    statement, parameters = among.values_list(*COLUMNS).query.sql_with_params()
+    return [Item(*row) for row in rows(statement, parameters)]
 
 
 def manifests_of(among: Sequence[Item]) -> Ints:
@@ -72,7 +73,8 @@ def serials_of(among: Sequence[Item]) -> Ints:
 
 def heights_of(among: Sequence[Item]) -> list[int]:
     """About how many rows the manifest of each has, told without reading it."""
-    carried = Counts.unpack([item.facet_counts for item in among]).sums(len(among))["files"].tolist()
+    counts = Counts.unpack([item.facet_counts for item in among])
+    carried = np.bincount(counts.place, counts.records["files"], len(among)).astype(np.int64).tolist()
     return [8 * len(item.excluded) if item.excluded else files for item, files in zip(among, carried, strict=True)]
 
 
@@ -87,12 +89,12 @@ def portions(
 ) -> Iterator[list[One]]:
     """Items, or what else has so many rows, in portions, so that memory stays bounded when they are opened."""
     portion: list[One] = []
-    rows = 0
+    height = 0
     for one, more in zip(among, heights, strict=True):
-        rows += more
-        if portion and (len(portion) == AT_ONCE or rows > rows_at_once):
+        height += more
+        if portion and (len(portion) == AT_ONCE or height > rows_at_once):
             yield portion
-            portion, rows = [], more
+            portion, height = [], more
         portion.append(one)
     if portion:
         yield portion

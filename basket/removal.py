@@ -9,7 +9,7 @@ from pyroaring import BitMap64
 
 from basket import binary, items
 from basket.carrying import Part, inherit, parts_of, put_back
-from basket.cube import Bools, pack_ids, unpack_ids
+from basket.cube import Bools, ids_of, pack_ids, unpack_ids
 from basket.items import Item, settled
 from basket.ledger import Ledger, opened, writing
 from basket.manifests import ids_of_manifests
@@ -132,13 +132,14 @@ def _take_rows(
         rows = gone(one)
         if not rows.any():
             continue
+        gone_ids = ids_of(one.rows.product[rows])
+        ledger.ids -= gone_ids
+        ledger.absent |= gone_ids
         lost = one.rows.ids(rows)
         selected = lost if one.selected[rows].all() else one.rows.ids(rows & one.selected)
         for item, ids, chosen in zip(some, lost, selected, strict=True):
             if ids:
                 parts.append(Part(item.observation_id, item.position, ids, chosen))
-                ledger.ids -= ids
-                ledger.absent |= ids
         one.leave(rows)
         ledger.close(some, one)
         left = one.rows.any(one.carried)

@@ -80,12 +80,25 @@ class View(Sieve):
         self.basket = basket
 
     @cached_property
+    def matching(self) -> tuple[dict[int, int], list[Item], Counts]:
+        """Every item, its place by its observation, and the counts of what passes in each."""
+        every = items.read(items_of(self.basket))
+        return {item.observation_id: place for place, item in enumerate(every)}, every, super().passing(every)
+
+    def passing(self, among: Sequence[Item]) -> Counts:
+        """The settled counts of what passes in each item. Of names that were looked for in all, not once more."""
+        if "matching" not in self.__dict__:
+            return super().passing(among)
+        places, every, counts = self.matching
+        return counts.of([places[item.observation_id] for item in among], len(every))
+
+    @cached_property
     def total(self) -> Cube:
         """The counts of what passes in the whole basket."""
         total = Cube(np.zeros_like(self.cube.cells))
         if self.q:
-            every = items.read(items_of(self.basket))
-            total.enter(missions_of(every), self.passing(every))
+            _, every, counts = self.matching
+            total.enter(missions_of(every), counts)
         else:
             mask = fit(self.mask, self.cube.cells.shape[1])
             total.cells[:, mask] = self.cube.cells[:, mask]
