@@ -13,14 +13,15 @@ import numpy as np
 from django.db.models import Max
 from pyroaring import BitMap64
 
-from basket import items
+from basket import binary, items
 from basket.cube import Counts, Cube, array_of, unpack_ids
-from basket.items import Item, most_rows, portions, settled
+from basket.items import Item, heights_of, portions, settled
 from basket.ledger import Ledger, cube_of, items_of, opened
 from basket.manifests import Manifest, ids_of_manifests, listing_any, manifests_for, rows_of
 from basket.models import Basket
 from basket.rows import Opened, Rows
 
+FEW: Final = 500
 MOST_LOOKED_UP: Final = 20_000
 
 
@@ -39,7 +40,7 @@ def carried_and_chosen(cube: Cube, among: Sequence[Item]) -> Iterator[tuple[Item
 
     An item is opened only where whole counts do not tell.
     """
-    for portion in portions(among, most_rows):
+    for portion in portions(among, heights_of(among)):
         sums = settled(cube, portion).sums(len(portion))
         chosen, files = sums["selected_files"], sums["files"]
         everything = np.array([item.excluded is None for item in portion], np.bool_)
@@ -64,7 +65,7 @@ def parts_of(cube: Cube, among: Sequence[Item]) -> list[Part]:
 
 def carrier_of(basket: Basket, product: int) -> int | None:
     """The observation (by primary key) under which a basket holds a file."""
-    among = items.read(items_of(basket).filter(observation__in=listing_any([product])))
+    among = items.read(items_of(basket).filter(observation__in=binary.each(listing_any([product]))))
     for item, carried, _ in carried_and_chosen(cube_of(basket), among):
         if product in carried:
             return item.observation_id
@@ -73,8 +74,11 @@ def carrier_of(basket: Basket, product: int) -> int | None:
 
 def present_items(ledger: Ledger, observations: Iterable[int]) -> dict[int, Item]:
     """The items of these observations, as far as there are any."""
-    found = items.read(ledger.items().filter(observation__in=list(observations)))
-    return {item.observation_id: item for item in found}
+    wanted = set(observations)
+    among = ledger.items()
+    if len(wanted) <= FEW:
+        among = among.filter(observation__in=wanted)
+    return {item.observation_id: item for item in items.read(among) if item.observation_id in wanted}
 
 
 def carry(ledger: Ledger, manifests: Sequence[Manifest]) -> None:
@@ -93,7 +97,7 @@ def carry(ledger: Ledger, manifests: Sequence[Manifest]) -> None:
         else:
             whole.append((item, manifest))
     ledger.record([item for item, _ in whole], Counts.unpack([manifest.facet_counts for _, manifest in whole]))
-    for some in portions(sharing, lambda one: one[1].files):
+    for some in portions(sharing, [manifest.files for _, manifest, _ in sharing]):
         rows = rows_of([manifest.pk for _, manifest, _ in some])
         carried = ~rows.each_among([elsewhere for _, _, elsewhere in some])
         ledger.close([item for item, _, _ in some], Opened(rows, carried, rows.nothing))
@@ -121,13 +125,15 @@ def put_back(ledger: Ledger, parts: Iterable[Part]) -> None:
     ordered = [part for part in ordered if part.observation in manifests]
     present = present_items(ledger, manifests)
     new = _restored(ledger, [part for part in ordered if part.observation not in present], manifests)
-    for some in portions(ordered, lambda part: manifests[part.observation].files):
+    for some in portions(ordered, [manifests[part.observation].files for part in ordered]):
         among = [present.get(part.observation) or new[part.observation] for part in some]
         rows = rows_of([item.manifest_id for item in among])
         one = _opened_with_new(ledger, among, rows)
-        listed = ids_of_manifests([item.manifest_id for item in among])
+        listed = _listed(among, manifests)
         come = [_free(ledger, part.product_ids & ids) for part, ids in zip(some, listed, strict=True)]
-        one.enter(rows.each_among(come), rows.each_among([part.selected_ids for part in some]))
+        back = rows.each_among(come)
+        as_one = all(part.selected_ids is part.product_ids for part in some)
+        one.enter(back, back if as_one else rows.each_among([part.selected_ids for part in some]))
         ledger.close(among, one)
     for observation in new:
         ledger.absent |= unpack_ids(manifests[observation].product_ids) - ledger.ids
@@ -159,9 +165,17 @@ def _listing(ledger: Ledger, ids: BitMap64) -> list[Item]:
     if not ids or not ledger.basket.observations:
         return []
     among = ledger.items().filter(excluded__isnull=False)
-    if len(ids) <= MOST_LOOKED_UP:
-        among = among.filter(observation__in=listing_any(array_of(ids).tolist()))
+    if ledger.basket.observations > FEW and len(ids) <= MOST_LOOKED_UP:
+        among = among.filter(observation__in=binary.each(listing_any(array_of(ids))))
     return items.read(among)
+
+
+def _listed(among: Sequence[Item], manifests: dict[int, Manifest]) -> list[BitMap64]:
+    """The files that each item lists; most items have the manifest of today."""
+    today = [manifests[item.observation_id] for item in among]
+    if all(item.manifest_id == manifest.pk for item, manifest in zip(among, today, strict=True)):
+        return [unpack_ids(manifest.product_ids) for manifest in today]
+    return ids_of_manifests([item.manifest_id for item in among])
 
 
 def _free(ledger: Ledger, ids: BitMap64) -> BitMap64:
@@ -207,7 +221,9 @@ def _next_position(ledger: Ledger) -> int:
 
 def _free_positions(ledger: Ledger, parts: Sequence[Part]) -> Iterator[int]:
     """The old position of each part, or one at the end where another item has it now."""
-    taken = set(ledger.items().values_list("position", flat=True)) if parts else set()
+    if not parts:
+        return
+    taken = set(ledger.items().values_list("position", flat=True))
     end = max([_next_position(ledger), *(part.position + 1 for part in parts)])
     for part in parts:
         if part.position in taken:

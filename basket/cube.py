@@ -81,6 +81,14 @@ class Counts:
         """Some of the counts."""
         return type(self)(self.records[chosen], self.place[chosen])
 
+    def of(self, places: Sequence[int], items: int) -> Self:
+        """The counts of some of so many items, which get new places in this order."""
+        ends = np.cumsum(np.bincount(self.place, minlength=items))
+        spans = [np.arange(ends[place - 1] if place else 0, ends[place]) for place in places]
+        lengths = np.array([len(span) for span in spans], np.intp)
+        rows = np.concatenate([np.zeros(0, np.intp), *spans])
+        return type(self)(self.records[rows], np.repeat(np.arange(len(spans)), lengths))
+
     def choose(self, chosen: Bools, *, value: bool) -> Self:
         """The counts with some of them selected or deselected as a whole."""
         after = self.records.copy()
@@ -181,8 +189,10 @@ class Cube:
             return
         lines, signature = mission[counts.place], counts.records["signature"].astype(np.intp)
         self.grow(int(lines.max()) + 1, int(signature.max()) + 1)
+        cell = lines * self.cells.shape[1] + signature
         for name in AMOUNTS:
-            np.add.at(self.cells[name], (lines, signature), sign * counts.records[name].astype(np.int64))
+            sums = np.bincount(cell, counts.records[name], self.cells.size).astype(np.int64)
+            self.cells[name] += sign * sums.reshape(self.cells.shape)
 
     def note(self, mission: int | None, mask: Bools, serial: int, *, value: bool) -> None:
         """A bulk selection of a mission, or of all: noted here once, applied to an item when it is next read."""
@@ -197,12 +207,15 @@ class Cube:
         """Counts of items of these missions after the bulk selections that they have not heard of."""
         if not len(counts.records):
             return counts
-        cell = self.cells[mission[counts.place], counts.records["signature"]]
-        newer = cell["bulk_serial"] > applied_serial[counts.place]
+        cell = mission[counts.place], counts.records["signature"]
+        newer = self.cells["bulk_serial"][cell] > applied_serial[counts.place]
         if not newer.any():
             return counts
-        settled = counts.choose(newer & cell["bulk_selected"], value=True)
-        return settled.choose(newer & ~cell["bulk_selected"], value=False)
+        chosen, settled = self.cells["bulk_selected"][cell], counts.records.copy()
+        for name in ("files", "bytes"):
+            before, whole = counts.records[f"selected_{name}"], counts.records[name]
+            settled[f"selected_{name}"] = np.where(newer, whole * chosen, before)
+        return Counts(settled, counts.place)
 
     def sums(self, mask: Bools | None = None) -> dict[str, int]:
         """files, selected_files, bytes, selected_bytes, of everything or of the signatures in the mask."""

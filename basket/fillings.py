@@ -186,7 +186,7 @@ def _first(left: Sequence[int]) -> list[int]:
     """So many of them that the page sees progress."""
     some = left[: items.AT_ONCE]
     rows = heights(without_manifest(some))
-    return next(items.portions(some, lambda pk: rows.get(pk, 0), rows_at_once=PORTION_ROWS))
+    return next(items.portions(some, [rows.get(pk, 0) for pk in some], PORTION_ROWS))
 
 
 def _add_or_set_aside(claim: Claim, basket: Basket, some: Sequence[int]) -> None:

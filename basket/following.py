@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from django.db.models import F, QuerySet
 from pyroaring import BitMap64
 
-from basket import items
+from basket import binary, items
 from basket.carrying import inherit
 from basket.cube import unpack_ids
 from basket.items import Item
@@ -48,7 +48,7 @@ def rebase(basket: Basket) -> Rebased:
     """
     if basket.pk is None:
         return Rebased()
-    [(horizon, since, is_news)] = items.rows(LOOK, [basket.followed])
+    [(horizon, since, is_news)] = binary.rows(LOOK, [basket.followed])
     if not is_news:
         return Rebased()
     changed = list(_behind(basket, since).values_list("observation", flat=True))

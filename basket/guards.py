@@ -6,11 +6,13 @@ signatures tell what is guarded without opening anything. A basket counts what i
 last writing (`guarded_counts`); what has opened since, and what a person has a right to, is taken off when it is read.
 """
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final, NamedTuple
+from functools import cache
+from typing import Any, Final
 
 import numpy as np
 from django.db.models import Q, QuerySet
@@ -22,30 +24,11 @@ from basket.items import Item
 from basket.memory import Memory
 from basket.models import Basket, BasketItem, ProductManifest
 from portal import access
-from portal.models import Product
+from portal.access import Guard
 
 Moments = NDArray[np.float64]
 MOST_PROGRAMS: Final = 50
 FEW: Final = 100
-
-
-class Guard(NamedTuple):
-    """What a verdict on a file looks at."""
-
-    dataRights: str
-    t_obs_release: float | None
-    obs_collection: str
-    proposal_id: str
-
-    @property
-    def product(self) -> Product:
-        """A file that is guarded so."""
-        return Product(**self._asdict())
-
-    @property
-    def public_from(self) -> float:
-        """The MJD from which everybody may read."""
-        return access.public_from(self.product)
 
 
 GUARDS: Final[Memory[int, tuple[Guard, ...]]] = Memory(16_000_000)
@@ -70,10 +53,10 @@ def numbered(guards: Iterable[Guard]) -> dict[Guard, int]:
     return dict.fromkeys(often, 0) | {guard: number for number, guard in enumerate(secret, start=1)}
 
 
-def until(stored: Iterable[dict[str, Any]], moment: float) -> float | None:
-    """The first MJD after a moment at which some files of a manifest with these guards become public: infinite where
-    none ever will, None where all are."""
-    return _next([Guard(**guard).public_from for guard in stored], moment)
+def until(stored: str, moment: float) -> float | None:
+    """The first MJD after a moment at which some files of a manifest with these guards, as JSON, become public:
+    infinite where none ever will, None where all are."""
+    return None if stored == "[]" else _next([Guard(**guard).public_from for guard in json.loads(stored)], moment)
 
 
 def next_after(among: Sequence[Item], moment: float) -> list[float | None]:
@@ -94,13 +77,14 @@ def denied(basket: Basket, cube: Cube, user: access.User, now: datetime) -> Deni
     if not files:
         return Denied()
     granted = access.granted_programs(user, now)
-    among = items.read(_readable(basket, granted, now))
+    soonest = items.read(_in_order(basket)[:FEW])
+    among = _readable(basket, soonest, granted, now)
     counts = items.settled(cube, among)
     counted = public_from(among, counts) > basket.guarded_as_of
     readable = counts.only(counted & _verdicts(among, counts, granted, now, attribute="ok")).records
     files -= int(readable["selected_files"].sum())
     size -= int(readable["selected_bytes"].sum())
-    return Denied(files, size, _first_day(basket, cube, granted, now) if files else None)
+    return Denied(files, size, _first_day(basket, soonest, cube, granted, now) if files else None)
 
 
 def refusals(basket: Basket, cube: Cube, user: access.User, now: datetime) -> dict[access.Verdict, Denied]:
@@ -123,36 +107,45 @@ def _guarded(basket: Basket) -> QuerySet[BasketItem]:
     return BasketItem.objects.filter(basket=basket.pk, guarded_until__isnull=False)
 
 
-def _readable(basket: Basket, granted: set[tuple[str, str]], now: datetime) -> QuerySet[BasketItem]:
+def _in_order(basket: Basket) -> QuerySet[BasketItem]:
+    """The same in the order in which they become public."""
+    return _guarded(basket).order_by("guarded_until", "pk")
+
+
+def _readable(
+    basket: Basket, soonest: Sequence[Item], granted: set[tuple[str, str]], now: datetime
+) -> Sequence[Item]:
     """Those of them of which this person may read some: by now they are public, or a program is granted."""
-    found = Q(guarded_until__lte=access.datetime_to_mjd(now))
+    moment = access.datetime_to_mjd(now)
+    opened = [item for item in soonest if (item.guarded_until or 0.0) <= moment]
+    if not granted and len(opened) < FEW:
+        return opened
     if len(granted) > MOST_PROGRAMS:
-        return _guarded(basket)
+        return items.read(_guarded(basket))
+    found = Q(guarded_until__lte=moment)
     for collection, program in granted:
         found |= Q(manifest__guards__contains=[{"obs_collection": collection, "proposal_id": program}])
-    return _guarded(basket).filter(found)
+    return items.read(_guarded(basket).filter(found))
 
 
-def _first_day(basket: Basket, cube: Cube, granted: set[tuple[str, str]], now: datetime) -> date | None:
-    """The items are asked in the order in which they open, until none of the others can open earlier."""
+def _first_day(
+    basket: Basket, soonest: list[Item], cube: Cube, granted: set[tuple[str, str]], now: datetime
+) -> date | None:
+    """The items are asked in the order in which they open, until none of the others can open earlier. Few first:
+    mostly they suffice."""
     first: date | None = None
-    for among in _in_portions(_guarded(basket).order_by("guarded_until", "pk")):
-        opens = among[0].guarded_until or 0.0
-        if opens == np.inf or (first and access.mjd_to_datetime(opens).date() > first):
-            break
+    among, asked = soonest, 0
+    while among:
         counts = items.settled(cube, among)
         chosen = counts.only(counts.records["selected_files"] > 0)
         days = _verdicts(among, chosen, granted, now, attribute="public_on")
         first = min([day for day in {*days, first} if day], default=None)
+        last = among[-1].guarded_until or 0.0
+        if last == np.inf or (first and access.mjd_to_datetime(last).date() >= first):
+            break
+        asked += len(among)
+        among = items.read(_in_order(basket)[asked : 4 * asked + FEW])
     return first
-
-
-def _in_portions(among: QuerySet[BasketItem]) -> Iterator[list[Item]]:
-    """Few first: mostly they suffice."""
-    start, size = 0, FEW
-    while portion := items.read(among[start : start + size]):
-        yield portion
-        start, size = start + size, size * 4
 
 
 def _verdicts(
@@ -160,13 +153,12 @@ def _verdicts(
 ) -> NDArray[Any]:
     """By count, the verdict on its files for somebody with these programs, or one attribute of it."""
 
-    def of(verdict: access.Verdict) -> Any:
+    @cache
+    def of(guard: Guard | None) -> Any:
+        verdict = access.OK if guard is None else access.judge(guard, granted, now)
         return getattr(verdict, attribute) if attribute else verdict
 
-    kind = np.bool_ if attribute == "ok" else np.object_
-    return _by_guard(
-        among, counts, lambda guard: of(access.judge(guard.product, granted, now)), of(access.OK), kind
-    )
+    return _by_guard(among, counts, of, of(None), np.bool_ if attribute == "ok" else np.object_)
 
 
 def _by_guard(

@@ -1,14 +1,13 @@
 """The items of a basket as the engine moves them: thousands at a time, in few statements, without model instances."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import numpy as np
-from django.db import connection
 from django.db.models import QuerySet
-from psycopg import Cursor
 
+from basket.binary import Blobs, longs, rows, write
 from basket.cube import Blob, Counts, Cube, Ints
 from basket.models import BasketItem
 
@@ -22,12 +21,15 @@ COLUMNS: Final = (
 INSERT: Final = """
     INSERT INTO basket_basketitem (basket_id, observation_id, manifest_id, position, mission, applied_serial,
         facet_counts, excluded, selected, guarded_until)
-    SELECT %b, new.* FROM unnest(%b::bigint[], %b::bigint[], %b::int[], %b::smallint[], %b::int[],
-        %b::bytea[], %b::bytea[], %b::bytea[], %b::float8[]) new"""
+    SELECT %b, observation, manifest, position, mission, serial, counts, excluded, selected, nullif(until, 'NaN')
+    FROM unnest(%b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bytea[], %b::bytea[],
+        %b::bytea[], %b::float8[])
+        new (observation, manifest, position, mission, serial, counts, excluded, selected, until)"""
 UPDATE: Final = """
     UPDATE basket_basketitem item SET manifest_id = new.manifest, applied_serial = new.serial,
-        facet_counts = new.counts, excluded = new.excluded, selected = new.selected, guarded_until = new.until
-    FROM unnest(%b::bigint[], %b::bigint[], %b::int[], %b::bytea[], %b::bytea[], %b::bytea[], %b::float8[])
+        facet_counts = new.counts, excluded = new.excluded, selected = new.selected,
+        guarded_until = nullif(new.until, 'NaN')
+    FROM unnest(%b::bigint[], %b::bigint[], %b::bigint[], %b::bytea[], %b::bytea[], %b::bytea[], %b::float8[])
         new (id, manifest, serial, counts, excluded, selected, until)
     WHERE item.id = new.id"""
 
@@ -48,19 +50,32 @@ class Item:
     guarded_until: float | None = None
 
 
-def read(items: QuerySet[BasketItem]) -> list[Item]:
+def read(among: QuerySet[BasketItem]) -> list[Item]:
     """The items of a query, in its order."""
-    return [Item(*row) for row in items.values_list(*COLUMNS)]
+    statement, parameters = among.values_list(*COLUMNS).query.sql_with_params()
+    return [Item(*row) for row in rows(statement, parameters)]
 
 
-def missions_of(items: Sequence[Item]) -> Ints:
+def manifests_of(among: Sequence[Item]) -> Ints:
+    """The manifest of each."""
+    return longs(item.manifest_id for item in among)
+
+
+def missions_of(among: Sequence[Item]) -> Ints:
     """The mission of each."""
-    return np.fromiter((item.mission for item in items), np.int64, len(items))
+    return longs(item.mission for item in among)
 
 
-def serials_of(items: Sequence[Item]) -> Ints:
+def serials_of(among: Sequence[Item]) -> Ints:
     """The last bulk selection that each has heard of."""
-    return np.fromiter((item.applied_serial for item in items), np.int64, len(items))
+    return longs(item.applied_serial for item in among)
+
+
+def heights_of(among: Sequence[Item]) -> list[int]:
+    """About how many rows the manifest of each has, told without reading it."""
+    counts = Counts.unpack([item.facet_counts for item in among])
+    carried = np.bincount(counts.place, counts.records["files"], len(among)).astype(np.int64).tolist()
+    return [8 * len(item.excluded) if item.excluded else files for item, files in zip(among, carried, strict=True)]
 
 
 def settled(cube: Cube, among: Sequence[Item]) -> Counts:
@@ -69,57 +84,45 @@ def settled(cube: Cube, among: Sequence[Item]) -> Counts:
     return cube.settle(counts, missions_of(among), serials_of(among))
 
 
-def most_rows(item: Item) -> int:
-    """About how many rows an item's manifest has, told without reading it."""
-    if item.excluded:
-        return 8 * len(item.excluded)
-    return int(Counts.unpack([item.facet_counts]).records["files"].sum())
-
-
 def portions(
-    among: Sequence[One], height: Callable[[One], int], rows_at_once: int = ROWS_AT_ONCE
+    among: Sequence[One], heights: Iterable[int], rows_at_once: int = ROWS_AT_ONCE
 ) -> Iterator[list[One]]:
     """Items, or what else has so many rows, in portions, so that memory stays bounded when they are opened."""
     portion: list[One] = []
-    rows = 0
-    for one in among:
-        more = height(one)
-        rows += more
-        if portion and (len(portion) == AT_ONCE or rows > rows_at_once):
+    height = 0
+    for one, more in zip(among, heights, strict=True):
+        height += more
+        if portion and (len(portion) == AT_ONCE or height > rows_at_once):
             yield portion
-            portion, rows = [], more
+            portion, height = [], more
         portion.append(one)
     if portion:
         yield portion
 
 
-def insert(basket: int, items: Sequence[Item]) -> None:
+def insert(basket: int, among: Sequence[Item]) -> None:
     """Store new items of a basket."""
-    if items:
-        write(INSERT, [basket, *_columns(items, COLUMNS[1:])])
+    if among:
+        observations, positions = (
+            longs(item.observation_id for item in among),
+            longs(item.position for item in among),
+        )
+        numbers = (observations, manifests_of(among), positions, missions_of(among), serials_of(among))
+        write(INSERT, [basket, *numbers, *_contents(among)])
 
 
-def update(items: Sequence[Item]) -> None:
+def update(among: Sequence[Item]) -> None:
     """Store what may have changed of items that are stored."""
-    if items:
-        names = ("pk", "manifest_id", "applied_serial", "facet_counts", "excluded", "selected", "guarded_until")
-        write(UPDATE, _columns(items, names))
+    if among:
+        keys = longs(item.pk or 0 for item in among)
+        write(UPDATE, [keys, manifests_of(among), serials_of(among), *_contents(among)])
 
 
-def write(statement: str, parameters: Sequence[Any]) -> None:
-    """Run a statement. A parameter marked %b is sent in binary: Django would write each blob out as text."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
-        cursor.execute(statement, parameters)
-
-
-def rows(statement: str, parameters: Sequence[Any]) -> list[Any]:
-    """The rows of a query, sent in binary: blobs come as half the bytes."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
-        cursor.execute(statement, parameters, binary=True)
-        return cursor.fetchall()
-
-
-def _columns(items: Sequence[Item], names: Iterable[str]) -> list[list[Any]]:
-    return [[getattr(item, name) for item in items] for name in names]
+def _contents(among: Sequence[Item]) -> list[Any]:
+    until = [np.nan if item.guarded_until is None else item.guarded_until for item in among]
+    return [
+        Blobs(item.facet_counts for item in among),
+        Blobs(item.excluded for item in among),
+        Blobs(item.selected for item in among),
+        np.array(until, np.float64),
+    ]

@@ -15,9 +15,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from pyroaring import BitMap64
 
-from basket import guards, items
+from basket import binary, guards, items
 from basket.cube import MOST_MISSIONS, Bools, Counts, Cube, pack_ids, unpack_ids
-from basket.items import Item, missions_of, most_rows, portions, settled
+from basket.items import Item, heights_of, missions_of, portions, settled
 from basket.manifests import Manifest, rows_of
 from basket.models import Basket, BasketItem, ProductManifest
 from basket.rows import Opened
@@ -26,7 +26,7 @@ from portal.errors import Problem
 
 SETS: Final = ("product_ids", "absent_ids", "shared_ids")
 STORED: Final = (
-    "version", "bulk_serial", "mission_counts", "missions", "observations", "rows", "fileless", "absent_files",
+    "version", "bulk_serial", "mission_counts", "missions", "observations", "rows", "per_mission", "absent_files",
     "guarded_counts", "guarded_as_of", "followed", *SETS,
 )  # fmt: skip
 
@@ -65,7 +65,7 @@ def items_of(basket: Basket) -> QuerySet[BasketItem]:
 
 def opened(cube: Cube, among: Sequence[Item]) -> Iterator[tuple[Sequence[Item], Opened]]:
     """The items with their rows, in portions, in the same order."""
-    for portion in portions(among, most_rows):
+    for portion in portions(among, heights_of(among)):
         rows = rows_of([item.manifest_id for item in portion])
         excluded, selected = [item.excluded for item in portion], [item.selected for item in portion]
         yield portion, Opened.unpack(rows, settled(cube, portion), excluded, selected)
@@ -111,7 +111,7 @@ class Ledger:
                     f"A basket holds observations of at most {MOST_MISSIONS} missions; {name} is one more."
                 )
             missions.append(name)
-            self.basket.fileless.append(0)
+            self.basket.per_mission.append([0, 0])
         return int(missions.index(name))
 
     def note(self, mission: int | None, mask: Bools, *, value: bool) -> None:
@@ -153,7 +153,7 @@ class Ledger:
         """Items whose manifest goes: what they carry is no longer counted, nor is what they list."""
         self.wrote |= bool(among)
         self._take_off(among)
-        manifests = ProductManifest.objects.filter(pk__in=[item.manifest_id for item in among])
+        manifests = ProductManifest.objects.filter(pk__in=binary.each(item.manifest_id for item in among))
         listing = {pk: amounts for pk, *amounts in manifests.values_list("pk", "files", "rows")}
         for item in among:
             files, rows = listing[item.manifest_id]
@@ -163,7 +163,7 @@ class Ledger:
     def drop(self, among: Sequence[Item]) -> None:
         """Take items out as a whole. The ids of their files are the caller's to keep or to discard."""
         self.leave(among)
-        BasketItem.objects.filter(pk__in=[item.pk for item in among]).delete()
+        BasketItem.objects.filter(pk__in=binary.each(item.pk for item in among if item.pk)).delete()
 
     def flush(self) -> None:
         """Store the items that changed so far. A new one that was stored is read again to be changed again."""
@@ -205,7 +205,8 @@ class Ledger:
     def _count(self, mission: int, files: int, rows: int, sign: int) -> None:
         self.basket.observations += sign
         self.basket.rows += sign * rows
-        self.basket.fileless[mission] += sign * (not files)
+        self.basket.per_mission[mission][0] += sign
+        self.basket.per_mission[mission][1] += sign * (not files)
 
     def _pass_time(self) -> bool:
         """What became public since the basket was last written is no longer counted as guarded; whether anything

@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from basket import items
+from basket import binary
 from basket.cube import NO_COUNTS, Blob, Bools, Ints, Records
+from basket.items import portions
 from basket.memory import Memory
 from basket.rows import pack_bits, tally
 
@@ -69,7 +70,8 @@ def matches(q: str, manifests: Iterable[int]) -> dict[int, Match]:
             missing.append(pk)
         else:
             found[pk] = match
-    for some in items.portions(list(_named(missing).items()), lambda one: one[1].files, rows_at_once=ROWS_AT_ONCE):
+    named = list(_named(missing).items())
+    for some in portions(named, [one.files for _, one in named], ROWS_AT_ONCE):
         for pk, match in _search(q, dict(some)):
             weight = 300 + len(match.bits or b"") + match.counts.nbytes
             MATCHES.put((pk, q), match, weight)
@@ -161,7 +163,7 @@ def _named(manifests: Sequence[int]) -> dict[int, Named]:
     kept = {pk: NAMES.get(pk) for pk in manifests}
     missing = [pk for pk, named in kept.items() if named is None]
     if missing:
-        for pk, *columns in items.rows(READ, [missing]):
+        for pk, *columns in binary.rows(READ, [binary.longs(missing)]):
             kept[pk] = named = Named(*columns)
             NAMES.put(pk, named, named.weight)
     return {pk: named for pk, named in kept.items() if named is not None}

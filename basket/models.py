@@ -109,7 +109,7 @@ class Basket(models.Model):
     missions = models.JSONField(default=list)  # obs_collection names; their places are the mission numbers
     observations = models.PositiveIntegerField(default=0)
     rows = models.PositiveBigIntegerField(default=0)  # of the archive's lists, repeats included
-    fileless = models.JSONField(default=list)  # by mission number, how many observations list nothing
+    per_mission = models.JSONField(default=list)  # by mission number: observations, and those that list no file
     absent_files = models.PositiveIntegerField(default=0)
     absent_ids = models.BinaryField(default=bytes)  # files that are listed and nobody carries: they were taken out
     shared_ids = models.BinaryField(default=bytes)  # at least the files that more than one observation lists
@@ -141,7 +141,7 @@ class BasketItem(models.Model):
     """One observation in a basket. `excluded` marks files that are listed but not carried here:
     another item carries them, or the user took them out."""
 
-    basket = models.ForeignKey(Basket, models.CASCADE, related_name="items")
+    basket = models.ForeignKey(Basket, models.CASCADE, related_name="items", db_index=False)  # item_order serves
     observation = models.ForeignKey(Observation, models.CASCADE)
     manifest = models.ForeignKey(ProductManifest, models.RESTRICT)
     position = models.PositiveIntegerField()

@@ -73,7 +73,7 @@ def locate(basket: Basket, path: str) -> Place:
         raise unknown(path)
     mission = basket.missions.index(name)
     if len(components) == 1:
-        if not items_of(basket).filter(mission=mission).exists():
+        if not basket.per_mission[mission][0]:
             raise unknown(path)
         return Place(path, mission)
     item = _item(basket, mission, path, components[1])

@@ -12,13 +12,15 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from django.db import connection, transaction
 
-from basket import items
+from basket import binary
 from basket.cube import Ints, ids_of, pack_ids
-from basket.guards import Guard, numbered
+from basket.guards import numbered
+from basket.items import portions
 from basket.matching import pack_names
 from basket.models import ProductManifest
 from basket.rows import UNKNOWN_SIZE, Rows
 from basket.signatures import Register, Values, extension
+from portal.access import Guard
 from portal.archives.base import MRP
 from portal.models import Observation
 
@@ -44,7 +46,7 @@ LISTED: Final = """
     ORDER BY observation, exposure COLLATE "C", name COLLATE "C", product"""
 NAME: Final = """
     INSERT INTO basket_manifestnames (manifest_id, names)
-    SELECT m.id, new.names FROM unnest(%b::bigint[], %b::int[], %b::bytea[]) new (observation, version, names)
+    SELECT m.id, new.names FROM unnest(%b::bigint[], %b::bigint[], %b::bytea[]) new (observation, version, names)
     JOIN basket_productmanifest m ON m.observation_id = new.observation AND m.products_version = new.version
     ON CONFLICT DO NOTHING"""
 
@@ -90,12 +92,12 @@ def build(observations: Sequence[int]) -> None:
 def heights(observations: Sequence[int]) -> dict[int, int]:
     """How many rows the list of each observation (by primary key) has, where it has any."""
     statement = "SELECT observation_id, count(*) FROM portal_membership WHERE observation_id = ANY(%b) GROUP BY 1"
-    return dict(items.rows(statement, [list(observations)]))
+    return dict(binary.rows(statement, [binary.longs(observations)]))
 
 
 def _portions(observations: Sequence[int]) -> Iterator[list[int]]:
     rows = heights(observations)
-    return items.portions(observations, lambda pk: rows.get(pk, 0), rows_at_once=ROWS_AT_ONCE)
+    return portions(observations, [rows.get(pk, 0) for pk in observations], ROWS_AT_ONCE)
 
 
 def _store(packed: Sequence[tuple[ProductManifest, bytes]]) -> None:
@@ -103,14 +105,16 @@ def _store(packed: Sequence[tuple[ProductManifest, bytes]]) -> None:
     if not manifests:
         return
     ProductManifest.objects.bulk_create(manifests, ignore_conflicts=True)
-    observations, versions = zip(*((one.observation_id, one.products_version) for one in manifests), strict=True)
-    items.write(NAME, [list(observations), list(versions), [names for _, names in packed]])
+    observations = binary.longs(one.observation_id for one in manifests)
+    versions = binary.longs(one.products_version for one in manifests)
+    binary.write(NAME, [observations, versions, binary.Blobs(names for _, names in packed)])
 
 
 def _packed(observations: Sequence[int], register: Register) -> Iterator[tuple[ProductManifest, bytes]]:
     """Manifests with their packed names."""
     without = Observation.objects.only("obs_id", "products_version").in_bulk(observations)
-    rows = items.rows(LISTED, [MRP, list(observations), list(observations), MRP])
+    keys = binary.longs(observations)
+    rows = binary.rows(LISTED, [MRP, keys, keys, MRP])
     for pk, listed in groupby(rows, itemgetter(0)):
         yield _pack(without.pop(pk), list(listed), register)
     for observation in without.values():

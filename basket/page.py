@@ -4,12 +4,14 @@ Every state of the page is one URL, and equal states have equal URLs: parameters
 sorted, defaults left out but for `mrp`, whose default is the session's and not the address's.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any, Final, Self
 from urllib.parse import quote, urlencode
 
 FACETS: Final = ("category", "type", "ext", "batch", "group")
+PLAIN: Final = "/:@,"  # letters that stay as they are in an address
 MOST_VALUES: Final = 200
 MOST_OPEN: Final = 50
 MOST_LETTERS: Final = 255
@@ -136,21 +138,13 @@ class PageState:
 
     def query(self, **changes: Any) -> str:
         """The canonical query string of this state, or of this state with changes; without the question mark."""
-        state = self.changed(**changes)
-        pairs = [*state._filter_pairs(), *(("open", path) for path in state.open)]
-        pairs += [("more", f"{path}@{window}") for path, window in state.more]
-        pairs += [("file", str(state.file))] if state.file is not None else []
-        return urlencode(pairs, quote_via=quote, safe="/:@,")
+        state = self.changed(**changes) if changes else self
+        parts = [_filters_written(state.filters), *(f"open={_quoted(path)}" for path in state.open)]
+        parts += [f"more={_quoted(f'{path}@{window}')}" for path, window in state.more]
+        parts += [f"file={state.file}"] if state.file is not None else []
+        return "&".join(parts)
 
     __str__ = query
-
-    def _filter_pairs(self) -> Iterable[tuple[str, str]]:
-        yield "mrp", "1" if self.filters.mrp else "0"
-        for facet in FACETS:
-            for value in sorted(set(self.filters.chosen(facet))):
-                yield facet, value
-        if self.filters.q:
-            yield "q", self.filters.q
 
     def toggle(self, facet: str, value: str) -> Self:
         """After a click on a facet's value."""
@@ -187,6 +181,19 @@ class PageState:
         """With other rows of that level."""
         others = tuple(other for other in self.more if other[0] != path)
         return replace(self, more=others if window == Window() else (*others, (path, window)))
+
+
+@lru_cache(maxsize=100)
+def _filters_written(filters: Filters) -> str:
+    """A page writes the same filters into hundreds of addresses."""
+    pairs = [("mrp", "1" if filters.mrp else "0")]
+    pairs += [(facet, value) for facet in FACETS for value in sorted(set(filters.chosen(facet)))]
+    pairs += [("q", filters.q)] if filters.q else []
+    return urlencode(pairs, quote_via=quote, safe=PLAIN)
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe=PLAIN)
 
 
 def _within(path: str, above: str) -> bool:

@@ -20,8 +20,8 @@ from basket.sieve import View
 from basket.summary import categories, missions
 from basket.tree import Level, Node
 from portal import access
+from portal.access import Guard
 from portal.linkages import Linkage, Linked
-from portal.models import Product
 from portal.quantities import format_size
 from portal.tables import FORMATS
 
@@ -149,7 +149,7 @@ def _row(levels: Mapping[str, Level], node: Node, state: PageState, now: datetim
 
 def mark(node: Node, now: datetime) -> access.Verdict:
     """Whether the file is still exclusive, whoever looks at it."""
-    return access.judge(Product(dataRights=node.dataRights, t_obs_release=node.t_obs_release), set(), now)
+    return access.judge(Guard(node.dataRights, node.t_obs_release, "", ""), set(), now)
 
 
 def unknown_values(state: PageState, shown: Iterable[Facet]) -> list[str]:

@@ -7,9 +7,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from pyroaring import BitMap64
 
-from basket import items
+from basket import binary, items
 from basket.carrying import Part, inherit, parts_of, put_back
-from basket.cube import Bools, pack_ids, unpack_ids
+from basket.cube import Bools, ids_of, pack_ids, unpack_ids
 from basket.items import Item, settled
 from basket.ledger import Ledger, opened, writing
 from basket.manifests import ids_of_manifests
@@ -19,7 +19,7 @@ from portal.errors import Problem
 
 REMEMBER: Final = """
     INSERT INTO basket_removedfiles (removal_id, observation_id, position, product_ids, selected_ids)
-    SELECT %b, part.* FROM unnest(%b::bigint[], %b::int[], %b::bytea[], %b::bytea[]) part"""
+    SELECT %b, part.* FROM unnest(%b::bigint[], %b::bigint[], %b::bytea[], %b::bytea[]) part"""
 
 
 def remove_observations(basket: Basket, observation_pks: Iterable[int]) -> Removal:
@@ -27,13 +27,13 @@ def remove_observations(basket: Basket, observation_pks: Iterable[int]) -> Remov
 
     Where none of them is in the basket nothing happens, and the removal that comes back is not stored.
     """
-    wanted = list(observation_pks)
-    return _remove_items(basket, lambda items: items.filter(observation__in=wanted))
+    wanted = binary.each(observation_pks)
+    return _remove_items(basket, lambda among: among.filter(observation__in=wanted))
 
 
 def clear(basket: Basket) -> Removal:
     """Take everything out."""
-    return _remove_items(basket, lambda items: items)
+    return _remove_items(basket, lambda among: among)
 
 
 def remove_selected(basket: Basket) -> Removal:
@@ -132,12 +132,14 @@ def _take_rows(
         rows = gone(one)
         if not rows.any():
             continue
-        lost, selected = one.rows.ids(rows), one.rows.ids(rows & one.selected)
+        gone_ids = ids_of(one.rows.product[rows])
+        ledger.ids -= gone_ids
+        ledger.absent |= gone_ids
+        lost = one.rows.ids(rows)
+        selected = lost if one.selected[rows].all() else one.rows.ids(rows & one.selected)
         for item, ids, chosen in zip(some, lost, selected, strict=True):
             if ids:
                 parts.append(Part(item.observation_id, item.position, ids, chosen))
-                ledger.ids -= ids
-                ledger.absent |= ids
         one.leave(rows)
         ledger.close(some, one)
         left = one.rows.any(one.carried)
@@ -160,21 +162,22 @@ def _record(ledger: Ledger, before: dict[str, int], parts: Sequence[Part]) -> Re
     if parts:
         removal.save()
         columns = (
-            [part.observation for part in parts],
-            [part.position for part in parts],
-            [pack_ids(part.product_ids) for part in parts],
-            [pack_ids(part.selected_ids) for part in parts],
+            binary.longs(part.observation for part in parts),
+            binary.longs(part.position for part in parts),
+            binary.Blobs(pack_ids(part.product_ids) for part in parts),
+            binary.Blobs(pack_ids(part.selected_ids) for part in parts),
         )
-        items.write(REMEMBER, [removal.pk, *columns])
+        binary.write(REMEMBER, [removal.pk, *columns])
     return removal
 
 
 def _parts(removal: Removal) -> list[Part]:
     stored = removal.parts.values_list("observation", "position", "product_ids", "selected_ids")
-    return [
-        Part(observation, position, unpack_ids(ids), unpack_ids(selected))
-        for observation, position, ids, selected in stored
-    ]
+    parts: list[Part] = []
+    for observation, position, ids, selected in stored:
+        every = unpack_ids(ids)
+        parts.append(Part(observation, position, every, every if selected == ids else unpack_ids(selected)))
+    return parts
 
 
 def _undoable(basket: Basket) -> QuerySet[Removal]:

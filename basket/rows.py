@@ -58,26 +58,27 @@ class Rows:
     @cached_property
     def product(self) -> Ints:
         """Keys of the products."""
-        return self._column("<i8", 0)
+        return self._column("<i8", 0, 8)
 
     @cached_property
     def signature(self) -> NDArray[np.uint16]:
         """Facet signatures."""
-        return self._column("<u2", 8)
+        return self._column("<u2", 8, 10)
 
     @cached_property
     def exposure(self) -> NDArray[np.uint32]:
         """Places among the exposures of the manifest; 0 is the observation itself."""
-        return self._column("<u4", 10)
+        return self._column("<u4", 10, 14)
 
     @cached_property
     def size(self) -> Ints:
         """Bytes; UNKNOWN_SIZE where the archive does not tell."""
-        return self._column("<i8", 14)
+        return self._column("<i8", 14, 22)
 
-    def _column(self, kind: str, before: int) -> NDArray[Any]:
-        parts = [np.frombuffer(blob, kind, len(blob) // 22, before * (len(blob) // 22)) for blob in self.blobs]
-        return np.concatenate([np.zeros(0, kind), *parts]) if len(parts) != 1 else parts[0]
+    def _column(self, kind: str, start: int, end: int) -> NDArray[Any]:
+        """Columns lie one after the other in each blob; from and to are bytes per row."""
+        length = zip(self.blobs, self.length.tolist(), strict=True)
+        return np.frombuffer(b"".join([blob[start * rows : end * rows] for blob, rows in length]), kind)
 
     @property
     def nothing(self) -> Bools:

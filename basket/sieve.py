@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from basket import items, signatures
-from basket.cube import AMOUNTS, SIGNATURES, Bools, Counts, Cube, Places, fit
+from basket.cube import SIGNATURES, Bools, Counts, Cube, Places, fit
 from basket.items import Item, missions_of, settled
 from basket.ledger import cube_of, items_of, opened
 from basket.matching import Match, matches
@@ -80,16 +80,26 @@ class View(Sieve):
         self.basket = basket
 
     @cached_property
+    def matching(self) -> tuple[dict[int, int], list[Item], Counts]:
+        """Every item, its place by its observation, and the counts of what passes in each."""
+        every = items.read(items_of(self.basket))
+        return {item.observation_id: place for place, item in enumerate(every)}, every, super().passing(every)
+
+    def passing(self, among: Sequence[Item]) -> Counts:
+        """The settled counts of what passes in each item. Of names that were looked for in all, not once more."""
+        if "matching" not in self.__dict__:
+            return super().passing(among)
+        places, every, counts = self.matching
+        return counts.of([places[item.observation_id] for item in among], len(every))
+
+    @cached_property
     def total(self) -> Cube:
         """The counts of what passes in the whole basket."""
-        cells = np.zeros_like(self.cube.cells)
+        total = Cube(np.zeros_like(self.cube.cells))
         if self.q:
-            every = items.read(items_of(self.basket))
-            counts = self.passing(every)
-            mission, signature = missions_of(every)[counts.place], counts.records["signature"]
-            for name in AMOUNTS:
-                np.add.at(cells[name], (mission, signature), counts.records[name].astype(np.int64))
+            _, every, counts = self.matching
+            total.enter(missions_of(every), counts)
         else:
-            mask = fit(self.mask, cells.shape[1])
-            cells[:, mask] = self.cube.cells[:, mask]
-        return Cube(cells)
+            mask = fit(self.mask, self.cube.cells.shape[1])
+            total.cells[:, mask] = self.cube.cells[:, mask]
+        return total

@@ -149,13 +149,13 @@ def _missions(view: View, after: int) -> Iterator[Line]:
     cells = view.total.cells
     for number, name in enumerate(view.basket.missions):
         amounts = {column: int(cells[column][number].sum()) for column in AMOUNTS}
-        if number > after and (amounts["files"] or (_with_fileless(view) and view.basket.fileless[number])):
+        if number > after and (amounts["files"] or _fileless(view, number)):
             yield number, _node(encode(name), name, "mission", amounts)
 
 
-def _with_fileless(view: View) -> bool:
-    """Whether observations that list nothing are shown."""
-    return not view.filters.narrowed
+def _fileless(view: View, mission: int) -> int:
+    """How many observations that list nothing are shown."""
+    return 0 if view.filters.narrowed else int(view.basket.per_mission[mission][1])
 
 
 def _observations(view: View, mission: int, after: int, most: int) -> Iterator[Line]:
@@ -166,7 +166,7 @@ def _observations(view: View, mission: int, after: int, most: int) -> Iterator[L
     size = most
     while len(found) < most and (portion := items.read(among.filter(position__gt=after)[:size])):
         sums = view.passing(portion).sums(len(portion))
-        fileless = _fileless(view, mission, portion)
+        fileless = _fileless_among(portion) if _fileless(view, mission) else set()
         for place, item in enumerate(portion):
             if sums["files"][place] or item.pk in fileless:
                 found.append((item, {name: int(sums[name][place]) for name in AMOUNTS}))
@@ -179,10 +179,8 @@ def _observations(view: View, mission: int, after: int, most: int) -> Iterator[L
         yield item.position, _node(observation_path(name, one), one.obs_id, "observation", amounts)
 
 
-def _fileless(view: View, mission: int, among: Sequence[Item]) -> set[int]:
-    """The items whose observations list nothing, where they are shown."""
-    if not _with_fileless(view) or not view.basket.fileless[mission]:
-        return set()
+def _fileless_among(among: Sequence[Item]) -> set[int]:
+    """The items whose observations list nothing."""
     bare = [item.pk for item in among if item.pk and not item.facet_counts]
     return set(BasketItem.objects.filter(pk__in=bare, manifest__files=0).values_list("pk", flat=True))
 

@@ -1,6 +1,7 @@
 """A catalogue in the database, row by row or at random, and the laws that every basket has to obey."""
 
 import itertools
+import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -225,15 +226,16 @@ def assert_counters(basket: Basket) -> None:
     every = list(BasketItem.objects.filter(basket=basket).select_related("manifest", "observation"))
     for item in every:
         assert item.mission == basket.missions.index(item.observation.obs_collection)
-        assert item.guarded_until == until(item.manifest.guards, basket.guarded_as_of)
+        assert item.guarded_until == until(json.dumps(item.manifest.guards), basket.guarded_as_of)
         listed.update(set(unpack_ids(item.manifest.product_ids)))
     absent = set(listed) - set(unpack_ids(basket.product_ids))
     assert set(unpack_ids(basket.absent_ids)) == absent, "listed, and carried by nobody"
     assert {file for file, times in listed.items() if times > 1} <= set(unpack_ids(basket.shared_ids))
     assert basket.absent_files == len(absent)
     assert (basket.observations, basket.rows) == (len(every), sum(item.manifest.rows for item in every))
+    missions = Counter(item.mission for item in every)
     bare = Counter(item.mission for item in every if not item.manifest.files)
-    assert basket.fileless == [bare[number] for number in range(len(basket.missions))]
+    assert basket.per_mission == [[missions[number], bare[number]] for number in range(len(basket.missions))]
 
 
 def names(products: Iterable[Product]) -> list[str]:

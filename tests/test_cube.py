@@ -68,6 +68,8 @@ def test_counts_of_many_items_are_the_counts_of_each(items: list[dict[int, tuple
         int(blob["files"][blob["files"] > 4].sum()) for blob in blobs
     ]
     assert together.any(some, len(items)).tolist() == [bool((blob["files"] > 4).any()) for blob in blobs]
+    places = list(range(0, len(items), 2))[::-1]
+    assert together.of(places, len(items)).pack(len(places)) == [blobs[place].tobytes() for place in places]
     is_in = together.spread(some, len(items))
     for place, blob in enumerate(blobs):
         for signature in range(0, 301, 7):

@@ -115,7 +115,7 @@ def test_a_killed_worker_costs_nothing_and_is_followed_by_another(
 ) -> None:
     made = begun(basket, observations)
     assert fillings.work(made.key, seconds=1e-9)
-    real, state = fillings.put_in, Basket.objects.get(pk=basket.pk).version
+    real, state = filling.put_in, Basket.objects.get(pk=basket.pk).version
 
     def dies(book: ledger.Ledger, manifests: list[Manifest]) -> Added:
         real(book, manifests)
@@ -139,7 +139,7 @@ def test_whoever_lost_the_job_writes_nothing_more(
     slow: None, basket: Basket, observations: list[Observation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = begun(basket, observations)
-    real = fillings.put_in
+    real = filling.put_in
 
     def late(book: ledger.Ledger, manifests: list[Manifest]) -> Added:
         Filling.objects.filter(pk=made.pk).update(epoch=99)
@@ -156,7 +156,7 @@ def test_an_observation_that_kills_its_worker_is_set_aside(
 ) -> None:
     monkeypatch.setattr(fillings, "PORTION_ROWS", 10_000)
     made, poison = begun(basket, observations), observations[3]
-    real = fillings.manifests_for
+    real = manifests_for
 
     def dies(some: list[int]) -> dict[int, Manifest]:
         if poison.pk in some:

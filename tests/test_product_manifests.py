@@ -8,11 +8,11 @@ import pytest
 from django.db import connection
 
 from basket.cube import Counts, unpack_ids
-from basket.guards import Guard
 from basket.manifests import Manifest, build_missing, manifests_for, rows_of
 from basket.models import FacetSignature, ProductManifest
 from basket.signatures import MOST, OTHER, Register, Values, extension
 from basket.tasks import build_manifests
+from portal.access import Guard
 from portal.models import Membership, Observation, Product
 from tests.catalogue import Catalogue, listing, random_catalogue
 

@@ -98,6 +98,17 @@ class Shape:
         """The same of the files that others list as well."""
         return shared_out(self.files // 5, [1] * self.observations)
 
+    @cached_property
+    def rows(self) -> int:
+        """How many rows list the files."""
+        shared = zip(self.numbers, self.shared_ends, [0, *self.shared_ends], strict=False)
+        listings = (
+            len(self.listing(number, among)) * ((end - start + 2 - among) // 3)
+            for number, end, start in shared
+            for among in range(3)
+        )
+        return self.ends[-1] + sum(listings)
+
     @property
     def numbers(self) -> range:
         """The observations, by their place."""
@@ -157,7 +168,7 @@ def load(shape: Shape, progress: Progress = silent) -> Loaded:
         sql.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
         found = _found(shape)
         if found:
-            return Loaded(found, shape.files, _rows(shape), reused=True)
+            return Loaded(found, shape.files, shape.rows, reused=True)
         with TemporaryDirectory() as folder:
             table = Path(folder) / "observations.ecsv"
             tables.write([observation(shape, number) for number in shape.numbers], table)
@@ -168,7 +179,7 @@ def load(shape: Shape, progress: Progress = silent) -> Loaded:
         writer.rows()
         models.Observation.objects.filter(pk__in=keys).update(products_version=1)
         sql.analyze("portal_observation", "portal_product", "portal_membership")
-    return Loaded(keys, shape.files, writer.written, reused=False)
+    return Loaded(keys, shape.files, shape.rows, reused=False)
 
 
 def observation(shape: Shape, number: int) -> Observation:
@@ -211,11 +222,6 @@ def _found(shape: Shape) -> list[int]:
     return list(found.values_list("pk", flat=True))
 
 
-def _rows(shape: Shape) -> int:
-    names = [str(shape.obsid(number)) for number in shape.numbers]
-    return models.Membership.objects.filter(observation__archive="local", observation__obsid__in=names).count()
-
-
 class _Writer:
     """Writes the files of a shape, then the rows that list them, by COPY."""
 
@@ -224,7 +230,6 @@ class _Writer:
         self.keys = keys
         self.progress = progress
         self.first = _reserved(shape.files)
-        self.written = 0
 
     def files(self) -> None:
         """Keys lie side by side within an observation: sets of them are then small in a basket."""
@@ -234,16 +239,15 @@ class _Writer:
     def rows(self) -> None:
         """One row for each file of each observation that lists it."""
         table = f"portal_membership ({sql.listed(ROW_COLUMNS)})"
-        self.written = self._copy(table, "Rows", 0, self._row_lines())
+        self._copy(table, "Rows", self.shape.rows, self._row_lines())
 
-    def _copy(self, table: str, stage: str, total: int, lines: Iterator[str]) -> int:
+    def _copy(self, table: str, stage: str, total: int, lines: Iterator[str]) -> None:
         done = 0
         with connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
             while portion := list(islice(lines, AT_ONCE)):
                 copy.write("".join(portion))
                 done += len(portion)
-                self.progress(stage, done, max(total, done))
-        return done
+                self.progress(stage, done, total)
 
     def _ranges(self, number: int) -> tuple[range, range]:
         """The files of an observation, counted over the whole shape: its own, and those that others list too."""
