@@ -5,9 +5,11 @@ from datetime import datetime
 from math import inf
 from typing import Final
 
+import numpy as np
 from django.conf import settings
 from django.db.models.expressions import RawSQL
 
+from basket import items
 from basket.cube import Ints
 from basket.details import LABELS, OF_THE_MEMBERSHIP
 from basket.ledger import cube_of, items_of, opened, reading
@@ -41,9 +43,11 @@ def displayed(basket: Basket, filters: Filters) -> list[tuple[int, Ints]]:
         cube = cube_of(stored)
         sieve = Sieve(filters, cube)
         found = []
-        for item, one in opened(cube, list(items_of(stored))):
-            ids = one.rows.product[one.carried & sieve.rows(item.manifest_id, one.rows)]
-            found.append((item.observation_id, ids))
+        for some, one in opened(cube, items.read(items_of(stored))):
+            passing = one.carried & sieve.rows([item.manifest_id for item in some], one.rows)
+            ends = np.cumsum(np.bincount(one.rows.place[passing], minlength=len(some)))[:-1]
+            ids = np.split(one.rows.product[passing], ends)
+            found += [(item.observation_id, each) for item, each in zip(some, ids, strict=True)]
     return [(observation, ids) for observation, ids in found if len(ids)]
 
 

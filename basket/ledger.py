@@ -1,6 +1,6 @@
 """Reading and writing a basket: one snapshot for a reader, one locked row for a writer, and nothing in between.
 
-A writer takes the basket's row first, always; whoever needs two takes them in the order of their keys. What is
+A writer takes the basket's row first, always; whoever needs two takes the one that gains first. What is
 read, changed and stored lies in one transaction, which raises the version by exactly one.
 """
 

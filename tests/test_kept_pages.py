@@ -154,6 +154,8 @@ def test_baskets_are_started_named_opened_and_removed(filled: Client) -> None:
     shown = page(filled)
     assert "Your basket is empty" in shown
     assert "Nebulae <b>" in shown
+    told = add(filled, Catalogue().filled("x.fits"))
+    assert said(told)[-1] == "Added 1 observation with 1 file to “Nebulae <b>”."
     listed = page(filled, "/basket/all/")
     assert listed.index("Nebulae <b>") < listed.index("Basket</th>")
     first, other = Basket.objects.order_by("pk")

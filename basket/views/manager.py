@@ -98,7 +98,8 @@ def add(request: HttpRequest) -> HttpResponse:
     if not keys:
         messages.warning(request, "Nothing was added: tick at least one observation first.")
         return next_or(request, reverse("search"))
-    messages.success(request, _told(filling.add_observations(basket_of(request), keys)))
+    basket = basket_of(request)
+    messages.success(request, _told(filling.add_observations(basket, keys), basket))
     if request.POST.get("then") == "stay":
         return next_or(request, reverse("search"))
     return back(PageState(open=_opened(keys)))
@@ -210,8 +211,9 @@ def _opened(keys: list[int]) -> tuple[str, ...]:
     )
 
 
-def _told(added: Added) -> str:
-    parts = [f"Added {counted(added.added, 'observation')} with {counted(added.files, 'file')}"]
+def _told(added: Added, basket: Basket) -> str:
+    into = f" to “{basket.name}”" if basket.name else ""
+    parts = [f"Added {counted(added.added, 'observation')} with {counted(added.files, 'file')}{into}"]
     if added.added and not added.files and not added.rows:
         parts.append("planned: there are no files yet")
     if added.duplicates:

@@ -122,6 +122,13 @@ def kept(page: Page) -> None:
         page.locator("#save-filters-summary").click()
 
 
+def preflight(page: Page) -> None:
+    """What is selected, with what comes when it is looked at."""
+    some_selected(page)
+    page.locator("#preflight-summary").click()
+    expect(page.locator("#preflight")).to_contain_text("Which way fits")
+
+
 def shares(page: Page) -> None:
     """Links to the basket."""
     page.goto("/basket/?mrp=1")
@@ -161,6 +168,7 @@ STEPS: Final[dict[str, Callable[[Page], None]]] = {
     "observation": observation,
     "header": headers,
     "basket-kept": kept,
+    "basket-preflight": preflight,
     "shares": shares,
     "shared": shared,
     "removed": recently_removed,

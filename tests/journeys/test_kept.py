@@ -61,6 +61,23 @@ def test_a_basket_is_shared_looked_at_copied_and_ended(sharer: Visitor, browser:
     sharer.leave()
 
 
+def test_what_is_selected_is_told_before_it_is_downloaded(sharer: Visitor) -> None:
+    page = sharer.page
+    page.locator("#preflight-summary").click()
+    expect(page.locator("#preflight")).to_contain_text("7 files, 564.1 MB")
+    link = page.locator("#whole-summary")
+    if page.evaluate("typeof htmx") == "undefined":
+        link.click()
+        expect(page).to_have_url(re.compile("/basket/summary/$"))
+    told = page.get_by_role("main")
+    expect(told).to_contain_text("7 files public")
+    expect(told).to_contain_text("564.1 MB of the 53.7 GB that one stream may hold")
+    if not page.url.endswith("/summary/"):
+        page.locator("#tree").get_by_role("checkbox", name=re.compile(r"_i2d\.fits$")).first.click()
+        expect(page.locator("#preflight")).to_contain_text("6 files public")
+    sharer.leave()
+
+
 def test_filters_are_saved_and_applied_and_removals_brought_back(sharer: Visitor) -> None:
     page = sharer.page
     page.goto("/basket/?mrp=0&category=SCIENCE")
