@@ -22,7 +22,7 @@ NO_TRIGGER = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0002_wider_columns")]
+    dependencies = [("portal", "0003_etag_of_remote_files")]
     operations = [
         migrations.AddField("observation", "products_changed", models.BigIntegerField(db_default=0, editable=False)),
         migrations.AddIndex(
