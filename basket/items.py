@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import numpy as np
+from django.core.exceptions import EmptyResultSet
 from django.db.models import QuerySet
 
 from basket.binary import Blobs, longs, rows, write
@@ -52,7 +53,10 @@ class Item:
 
 def read(among: QuerySet[BasketItem]) -> list[Item]:
     """The items of a query, in its order."""
-    statement, parameters = among.values_list(*COLUMNS).query.sql_with_params()
+    try:
+        statement, parameters = among.values_list(*COLUMNS).query.sql_with_params()
+    except EmptyResultSet:
+        return []
     return [Item(*row) for row in rows(statement, parameters)]
 
 

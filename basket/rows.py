@@ -97,11 +97,15 @@ class Rows:
         wanted.sort()
         return _found(self.product * len(sets) + self.place, wanted)
 
-    def ids(self, chosen: Bools) -> list[BitMap64]:
-        """The products of the chosen rows, manifest by manifest."""
+    def products(self, chosen: Bools) -> list[Ints]:
+        """The products of the chosen rows in their order, manifest by manifest."""
         product = self.product[chosen]
         ends = np.cumsum(np.bincount(self.place[chosen], minlength=len(self.blobs))).tolist()
-        return [ids_of(product[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=False)]
+        return [product[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=False)]
+
+    def ids(self, chosen: Bools) -> list[BitMap64]:
+        """The same as sets."""
+        return [ids_of(product) for product in self.products(chosen)]
 
     def any(self, chosen: Bools) -> Bools:
         """By manifest, whether one of its rows is chosen."""

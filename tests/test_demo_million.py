@@ -11,8 +11,7 @@ from basket.filling import add_observations
 from basket.models import Basket, FacetSignature
 from portal.demo import million
 from portal.demo.million import KINDS, SHAPES, Shape
-from portal.ingest import settling
-from portal.management.commands import demo
+from portal.ingest import settling, sql
 from portal.models import Membership, Observation, Product, Program
 
 SMALL = Shape(20, 1_003, 7)
@@ -81,7 +80,7 @@ def test_rights_and_releases_are_what_ingest_would_have_settled(db: None) -> Non
     before = dict(Product.objects.values_list("pk", "t_obs_release"))
     settling.prepare()
     touched = [f"({pk})" for pk in before]
-    million.sql.execute(f"INSERT INTO touched_file VALUES {', '.join(touched)}")
+    sql.execute(f"INSERT INTO touched_file VALUES {', '.join(touched)}")
     settling.settle_releases("local")
     assert dict(Product.objects.values_list("pk", "t_obs_release")) == before
     exclusive = Product.objects.filter(dataRights="EXCLUSIVE_ACCESS")
@@ -108,7 +107,7 @@ def test_the_shapes_of_the_command_are_those_that_it_promises() -> None:
 
 @pytest.mark.parametrize("name", ["million", "wide"])
 def test_the_command_loads_a_shape_once(db: None, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setitem(demo.SHAPES, name, SMALL)
+    monkeypatch.setitem(SHAPES, name, SMALL)
     told = io.StringIO()
     call_command("demo", scale=name, stdout=told)
     call_command("demo", scale=name, stdout=told)

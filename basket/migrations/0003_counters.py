@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('basket', '0002_blob_storage'),
-        ('portal', '0003_products_changed'),
+        ('portal', '0004_products_changed'),
     ]
 
     operations = [
