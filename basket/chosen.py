@@ -1,16 +1,19 @@
 """The selected files, for a download: in basket order, then in the order of each observation's list."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from basket.cube import Ints
-from basket.ledger import cube_of, items_of, opened, reading, settled
+from basket import items
+from basket.cube import Cube, Ints
+from basket.items import Item, settled
+from basket.ledger import cube_of, items_of, opened, reading
 from basket.manifests import products
 from basket.models import Basket
+from basket.rows import Opened
 from portal.errors import Problem
-from portal.models import Observation, Product
+from portal.models import Product
 
 AT_ONCE = 5000
 
@@ -29,28 +32,36 @@ def chosen(basket: Basket) -> tuple[list[Chosen], Ints]:
     """What is selected at this moment, observation by observation, and the keys of all observations in the basket."""
     with reading(basket) as stored:
         cube = cube_of(stored)
-        items = list(items_of(stored))
-        some = [item for item in items if settled(cube, item)["selected_files"].any()]
-        found = [
-            (item, one.rows.product[one.selected], one.rows.bytes[one.selected])
-            for item, one in opened(cube, some)
-        ]
-        keys = [item.observation_id for item in items]
-        names = dict(Observation.objects.filter(pk__in=keys).values_list("pk", "obs_id"))
-    named = [
-        Chosen(f"{stored.missions[item.mission]}/{names[item.observation_id]}", product, size)
-        for item, product, size in found
-    ]
-    return named, np.array(keys, np.int64)
+        every = items.read(items_of(stored))
+        names = dict(items_of(stored).order_by().values_list("observation", "observation__obs_id"))
+        folders = {
+            item.observation_id: f"{stored.missions[item.mission]}/{names[item.observation_id]}" for item in every
+        }
+        some = _with_selected(cube, every)
+        found = [one for portion, rows in opened(cube, some) for one in _apart(portion, rows, folders)]
+    return found, np.array([item.observation_id for item in every], np.int64)
 
 
 def selected_ids(basket: Basket) -> Iterator[Ints]:
-    """The ids of the selected products, an array per observation, all from one snapshot (8 bytes per file)."""
+    """The ids of the selected products, arrays in basket order, all from one snapshot (8 bytes per file)."""
     with reading(basket) as stored:
         cube = cube_of(stored)
-        items = [item for item in items_of(stored) if settled(cube, item)["selected_files"].any()]
-        found = [one.rows.product[one.selected] for _, one in opened(cube, items)]
+        some = _with_selected(cube, items.read(items_of(stored)))
+        found = [one.rows.product[one.selected] for _, one in opened(cube, some)]
     yield from found
+
+
+def _with_selected(cube: Cube, every: Sequence[Item]) -> list[Item]:
+    files = settled(cube, every).sums(len(every))["selected_files"]
+    return [item for item, selected in zip(every, files.tolist(), strict=True) if selected]
+
+
+def _apart(portion: Sequence[Item], one: Opened, folders: Mapping[int, str]) -> Iterator[Chosen]:
+    """What is selected in each of these items, whose rows follow each other."""
+    ends = np.cumsum(one.rows.length).tolist()
+    for item, start, end in zip(portion, [0, *ends], ends, strict=False):
+        wanted = np.flatnonzero(one.selected[start:end]) + start
+        yield Chosen(folders[item.observation_id], one.rows.product[wanted], np.maximum(one.rows.size[wanted], 0))
 
 
 def selected_products(basket: Basket) -> Iterator[Product]:

@@ -1,13 +1,13 @@
-"""The arithmetic of a basket: counts per facet signature, selection as counts and bits. No database, no Django.
+"""The arithmetic of a basket: counts per facet signature, of one item or of thousands at once. No database, no Django.
 
 Every filter is a set of signatures, so what a click asks for are sums over a few hundred counts, however many
 files there are. All blobs are little-endian and unpadded; sizes are bytes. The design and its measurements are
 in docs/architecture.md, "The basket".
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from pyroaring import BitMap64
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+Places = NDArray[np.intp]
 Records = NDArray[np.void]
 Blob = bytes | memoryview
 
@@ -33,7 +34,6 @@ MISSION_COUNT: Final = np.dtype(
 AMOUNTS: Final = ("files", "selected_files", "bytes", "selected_bytes")
 CELL: Final = np.dtype([*((name, "<i8") for name in AMOUNTS), ("bulk_serial", "<i8"), ("bulk_selected", "?")])
 SIGNATURES: Final = np.iinfo(np.uint16).max + 1
-UNKNOWN_SIZE: Final = -1
 MOST_MISSIONS: Final = 255
 
 
@@ -50,137 +50,97 @@ def unpack_ids(blob: Blob) -> BitMap64:
 
 def ids_of(products: Ints) -> BitMap64:
     """The set of these product ids."""
-    return BitMap64(products.astype(np.uint64))
+    return BitMap64(np.ascontiguousarray(products, np.uint64).data)
 
 
 def array_of(ids: BitMap64) -> Ints:
     """The ids of a set, ascending."""
-    return np.array(ids.to_array(), dtype=np.int64)
-
-
-def pack_bits(rows: Bools) -> bytes:
-    """One bit per manifest row, most significant bit first."""
-    return np.packbits(rows).tobytes()
-
-
-def unpack_bits(blob: Blob, length: int) -> Bools:
-    """The rows that `pack_bits` packed."""
-    return np.unpackbits(np.frombuffer(blob, np.uint8), count=length).astype(np.bool_)
+    return np.frombuffer(ids.to_array(), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """The packed products of a manifest: one row per distinct file. Its number is its bit everywhere else."""
+class Counts:
+    """Facet counts of items, one item's after the other's; `place` says whose each count is."""
 
-    product: Ints
-    signature: NDArray[np.uint16]
-    exposure: NDArray[np.uint32]
-    size: Ints  # bytes; UNKNOWN_SIZE where the archive does not tell
-
-    WIDTH = 22
+    records: Records
+    place: Places
 
     @classmethod
-    def unpack(cls, blob: Blob) -> Self:
-        """Column after column, out of the blob of a manifest."""
-        n = len(blob) // cls.WIDTH
-        return cls(
-            np.frombuffer(blob, "<i8", n),
-            np.frombuffer(blob, "<u2", n, 8 * n),
-            np.frombuffer(blob, "<u4", n, 10 * n),
-            np.frombuffer(blob, "<i8", n, 14 * n),
-        )
+    def unpack(cls, blobs: Sequence[Blob]) -> Self:
+        """From the blobs of the items, or of their manifests."""
+        lengths = np.array([len(blob) // FACET_COUNT.itemsize for blob in blobs], np.intp)
+        return cls(np.frombuffer(b"".join(blobs), FACET_COUNT), np.repeat(np.arange(len(blobs)), lengths))
 
-    @classmethod
-    def pack(cls, rows: Iterable[tuple[int, int, int, int | None]]) -> bytes:
-        """(product id, signature, exposure, size or None) of each row as a blob. Raises OverflowError."""
-        product, signature, exposure, size = tuple(zip(*rows, strict=True)) or ((), (), (), ())
-        known = [UNKNOWN_SIZE if one is None else one for one in size]
-        columns = ((product, "<i8"), (signature, "<u2"), (exposure, "<u4"), (known, "<i8"))
-        return b"".join(np.array(column, kind).tobytes() for column, kind in columns)
+    def pack(self, items: int) -> list[bytes]:
+        """A blob for each item."""
+        ends = np.cumsum(np.bincount(self.place, minlength=items)) * FACET_COUNT.itemsize
+        whole = self.records.tobytes()
+        return [whole[start:end] for start, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=False)]
+
+    def only(self, chosen: Bools) -> Self:
+        """Some of the counts."""
+        return type(self)(self.records[chosen], self.place[chosen])
+
+    def of(self, places: Sequence[int], items: int) -> Self:
+        """The counts of some of so many items, which get new places in this order."""
+        ends = np.cumsum(np.bincount(self.place, minlength=items))
+        spans = [np.arange(ends[place - 1] if place else 0, ends[place]) for place in places]
+        lengths = np.array([len(span) for span in spans], np.intp)
+        rows = np.concatenate([np.zeros(0, np.intp), *spans])
+        return type(self)(self.records[rows], np.repeat(np.arange(len(spans)), lengths))
+
+    def choose(self, chosen: Bools, *, value: bool) -> Self:
+        """The counts with some of them selected or deselected as a whole."""
+        after = self.records.copy()
+        after["selected_files"][chosen] = self.records["files"][chosen] if value else 0
+        after["selected_bytes"][chosen] = self.records["bytes"][chosen] if value else 0
+        return type(self)(after, self.place)
+
+    def sums(self, items: int) -> dict[str, Ints]:
+        """files, selected_files, bytes, selected_bytes of each item."""
+        return {
+            name: np.bincount(self.place, self.records[name], minlength=items).astype(np.int64) for name in AMOUNTS
+        }
 
     @property
-    def bytes(self) -> Ints:
-        """The sizes, with nothing for the unknown."""
-        return np.maximum(self.size, 0)
+    def partial(self) -> Bools:
+        """The counts of which some files are selected and some not: only for these do an item's bits speak."""
+        selected = self.records["selected_files"]
+        return np.asarray((selected > 0) & (selected < self.records["files"]))
 
-    def places(self, ids: BitMap64) -> Bools:
-        """The rows whose product is one of these."""
-        if not ids:
-            return np.zeros(len(self.product), np.bool_)
-        return np.isin(self.product, array_of(ids))
+    def any(self, chosen: Bools, items: int) -> Bools:
+        """By item, whether one of its counts is chosen."""
+        return np.bincount(self.place[chosen], minlength=items) > 0
 
-
-def tally(rows: Rows, among: Bools, selected: Bools) -> Records:
-    """Facet counts of some rows of a manifest. Sums are exact up to 2**53 bytes (9 PB)."""
-    signature = rows.signature[among]
-    size = rows.bytes[among]
-    chosen = selected[among]
-    files = np.bincount(signature)
-    present = np.flatnonzero(files)
-    counts = np.zeros(len(present), FACET_COUNT)
-    counts["signature"] = present
-    counts["files"] = files[present]
-    counts["selected_files"] = np.bincount(signature, chosen, len(files))[present]
-    counts["bytes"] = np.bincount(signature, size, len(files))[present]
-    counts["selected_bytes"] = np.bincount(signature, size * chosen, len(files))[present]
-    return counts
+    def spread(self, chosen: Bools, items: int) -> "Spread":
+        """Which (item, signature) is chosen, for a look-up by many rows."""
+        return Spread.of(self.place[chosen], self.records["signature"][chosen], items)
 
 
-def unpack_counts(blob: Blob) -> Records:
-    """The facet counts of an item or a manifest."""
-    return np.frombuffer(blob, FACET_COUNT)
+NO_COUNTS: Final = Counts(np.zeros(0, FACET_COUNT), np.zeros(0, np.intp))
 
 
-def choose(counts: Records, chosen: Bools, *, value: bool) -> Records:
-    """The counts with some of them selected or deselected as a whole."""
-    after = counts.copy()
-    after["selected_files"][chosen] = counts["files"][chosen] if value else 0
-    after["selected_bytes"][chosen] = counts["bytes"][chosen] if value else 0
-    return after
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A set of (item, signature) as a table; signatures that occur in none of its pairs share one column."""
 
-
-def partial(counts: Records) -> Bools:
-    """The counts of which some files are selected and some not: only for these do an item's bits speak."""
-    selected = counts["selected_files"]
-    return np.asarray((selected > 0) & (selected < counts["files"]))
-
-
-@dataclass(slots=True)
-class Opened:
-    """An item down to its rows: which files it carries, and which of those are selected."""
-
-    rows: Rows
-    carried: Bools
-    selected: Bools
+    table: Bools
+    column: Places
 
     @classmethod
-    def unpack(cls, rows: Rows, counts: Records, excluded: Blob | None, selected: Blob | None) -> Self:
-        """From an item's blobs; `counts` have to be settled, because bits count only where they say some."""
-        n = len(rows.product)
-        carried = np.ones(n, np.bool_) if excluded is None else ~unpack_bits(excluded, n)
-        whole = np.zeros(SIGNATURES, np.bool_)
-        whole[counts["signature"]] = counts["selected_files"] == counts["files"]
-        chosen = whole[rows.signature]
-        some = partial(counts)
-        if selected is not None and some.any():
-            mixed = np.zeros_like(whole)
-            mixed[counts["signature"][some]] = True
-            chosen |= mixed[rows.signature] & unpack_bits(selected, n)
-        return cls(rows, carried, chosen & carried)
+    def of(cls, place: Places, signature: NDArray[np.uint16], items: int) -> Self:
+        """The set of these pairs."""
+        column = np.zeros(SIGNATURES, np.intp)
+        present = np.flatnonzero(np.bincount(signature))
+        column[present] = np.arange(1, len(present) + 1)
+        table = np.zeros((items, len(present) + 1), np.bool_)
+        table[place, column[signature]] = True
+        return cls(table, column)
 
-    def counts(self) -> Records:
-        """The facet counts of what is carried."""
-        return tally(self.rows, self.carried, self.selected)
-
-    def leave(self, gone: Bools) -> None:
-        """Take rows out: no longer carried, no longer selected."""
-        self.carried &= ~gone
-        self.selected &= ~gone
-
-    def enter(self, come: Bools, selected: Bools) -> None:
-        """Take rows in, selected as told."""
-        self.carried |= come
-        self.selected = (self.selected & ~come) | (selected & come)
+    def __call__(self, place: Places, signature: NDArray[np.uint16]) -> Bools:
+        """By pair, whether it is in the set."""
+        found: Bools = self.table[place, self.column[signature]]
+        return found
 
 
 class Cube:
@@ -216,13 +176,23 @@ class Cube:
             cells[:lines, :width] = self.cells
             self.cells = cells
 
-    def shift(self, mission: int, old: Records, new: Records) -> None:
-        """Carry over a change of one item's settled counts."""
-        for counts in (old, new):
-            self.grow(mission + 1, int(counts["signature"].max(initial=0)) + 1)
+    def enter(self, mission: Ints, counts: Counts) -> None:
+        """Add settled counts of items of these missions."""
+        self._shift(mission, counts, 1)
+
+    def leave(self, mission: Ints, counts: Counts) -> None:
+        """Take settled counts of items of these missions away."""
+        self._shift(mission, counts, -1)
+
+    def _shift(self, mission: Ints, counts: Counts, sign: int) -> None:
+        if not len(counts.records):
+            return
+        lines, signature = mission[counts.place], counts.records["signature"].astype(np.intp)
+        self.grow(int(lines.max()) + 1, int(signature.max()) + 1)
+        cell = lines * self.cells.shape[1] + signature
         for name in AMOUNTS:
-            self.cells[name][mission, old["signature"]] -= old[name].astype(np.int64)
-            self.cells[name][mission, new["signature"]] += new[name].astype(np.int64)
+            sums = np.bincount(cell, counts.records[name], self.cells.size).astype(np.int64)
+            self.cells[name] += sign * sums.reshape(self.cells.shape)
 
     def note(self, mission: int | None, mask: Bools, serial: int, *, value: bool) -> None:
         """A bulk selection of a mission, or of all: noted here once, applied to an item when it is next read."""
@@ -233,20 +203,23 @@ class Cube:
         self.cells["selected_files"][scope] = self.cells["files"][scope] if value else 0
         self.cells["selected_bytes"][scope] = self.cells["bytes"][scope] if value else 0
 
-    def settle(self, counts: Records, mission: Any, applied_serial: Any) -> Records:
-        """An item's counts after the bulk selections it has not heard of.
-
-        `mission` and `applied_serial` are the item's, or arrays with one per count for many items at once.
-        """
-        cell = self.cells[mission, counts["signature"]]
-        newer = cell["bulk_serial"] > applied_serial
-        settled = choose(counts, newer & cell["bulk_selected"], value=True)
-        return choose(settled, newer & ~cell["bulk_selected"], value=False)
+    def settle(self, counts: Counts, mission: Ints, applied_serial: Ints) -> Counts:
+        """Counts of items of these missions after the bulk selections that they have not heard of."""
+        if not len(counts.records):
+            return counts
+        cell = mission[counts.place], counts.records["signature"]
+        newer = self.cells["bulk_serial"][cell] > applied_serial[counts.place]
+        if not newer.any():
+            return counts
+        chosen, settled = self.cells["bulk_selected"][cell], counts.records.copy()
+        for name in ("files", "bytes"):
+            before, whole = counts.records[f"selected_{name}"], counts.records[name]
+            settled[f"selected_{name}"] = np.where(newer, whole * chosen, before)
+        return Counts(settled, counts.place)
 
     def sums(self, mask: Bools | None = None) -> dict[str, int]:
         """files, selected_files, bytes, selected_bytes, of everything or of the signatures in the mask."""
-        width = self.cells.shape[1]
-        columns = slice(None) if mask is None else fit(mask, width)
+        columns = slice(None) if mask is None else fit(mask, self.cells.shape[1])
         return {name: int(self.cells[name][:, columns].sum()) for name in AMOUNTS}
 
 

@@ -1,67 +1,130 @@
-"""The basket of whoever asks: a person's own, or a stranger's by a random key in the session.
+"""The basket of whoever asks: a person's open one, or a stranger's by a cookie of their browser.
 
-No row is made before something is added. The key is not the session's: that one changes at login.
+The cookie comes with the first page, before anything is put into a basket, so that two first additions at once
+find the same one. No row is made before something is added. It is not the session's: that one changes at login.
+Once its owner signed in, a cookie is spent: after signing out the browser gets another, and nothing leads back.
 """
 
 import secrets
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from basket.filling import Rebased, rebase
-from basket.merging import Merged, merge, own_basket, owner_key
+from basket import keeping, merging
+from basket.following import Rebased, rebase
+from basket.holders import Holder
+from basket.merging import Joined
 from basket.models import Basket
+from portal.errors import Problem
 from portal.quantities import counted
 
-KEY = "basket"
+COOKIE = "basket"
+SPENT = "~"
+MOST_DIGITS = 18
+
+
+def holder(request: HttpRequest) -> Holder:
+    """Whoever asks. A stranger without a cookie gets one with the answer."""
+    if isinstance(request.user, AbstractBaseUser):
+        return Holder(owner=request.user.pk)
+    token = _token(request)
+    if not token or token.startswith(SPENT):
+        token = secrets.token_urlsafe(32)
+        _send(request, token)
+    return Holder(stranger=_key(token))
 
 
 def current(request: HttpRequest) -> Basket:
     """The basket to show or to fill; not stored yet where there is none.
 
-    A stranger's basket is merged into the person's own once they have signed in, and a basket follows the archive
-    where lists of products have changed; either is told in a message.
+    A form names the basket that its page showed, in the field `basket`: that one is meant, whichever is open by now.
+    What a stranger holds becomes the person's own once they have signed in, and a basket follows the archive where
+    lists of products have changed; either is told in a message. Raises Problem (409) for a basket that is gone.
     """
-    basket = _own(request, request.user) if isinstance(request.user, AbstractBaseUser) else _strangers(request)
+    if isinstance(request.user, AbstractBaseUser):
+        _take_over(request, request.user)
+    basket = _meant(request) or keeping.opened(holder(request))
     changed = rebase(basket)
     if changed:
         messages.info(request, _what_changed(changed), fail_silently=True)
     return basket
 
 
-def keep(request: HttpRequest, basket: Basket) -> None:
-    """Remember a stranger's basket that has come to hold something."""
-    if basket.pk is not None and basket.owner_id is None and request.session.get(KEY) != basket.key:
-        request.session[KEY] = basket.key
+def remember(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Send the cookie, where this request was given another one."""
+    token: str | None = getattr(request, "basket_token", None)
+    if token is not None:
+        response.set_cookie(
+            COOKIE,
+            token,
+            max_age=settings.SESSION_COOKIE_AGE,
+            httponly=True,
+            secure=settings.SESSION_COOKIE_SECURE,
+            samesite="Lax",
+        )
 
 
-def _own(request: HttpRequest, user: AbstractBaseUser) -> Basket:
-    key = request.session.pop(KEY, None)
-    merged = merge(key, user) if key else None
-    if merged:
-        messages.info(request, _what_came(merged), fail_silently=True)
-    return own_basket(user) or Basket(key=owner_key(user), owner_id=user.pk)
+def _token(request: HttpRequest) -> str:
+    sent: str | None = getattr(request, "basket_token", None)
+    return request.COOKIES.get(COOKIE, "") if sent is None else sent
 
 
-def _strangers(request: HttpRequest) -> Basket:
-    key = request.session.get(KEY)
-    key = key or _new_key(request)
-    found = Basket.objects.defer("product_ids").filter(key=key, owner=None).first()
-    return found or Basket(key=key)
+def _send(request: HttpRequest, token: str) -> None:
+    request.basket_token = token  # type: ignore[attr-defined]  # read by `remember`
 
 
-def _new_key(request: HttpRequest) -> str:
-    """A key that cannot be guessed, and the same for all requests of a session that come at once: each would
-    otherwise make a basket of its own, and all but one be lost."""
-    session = request.session.session_key
-    return salted_hmac("basket", session, algorithm="sha256").hexdigest() if session else secrets.token_urlsafe(32)
+def _key(token: str) -> str:
+    """The key in the database: whoever reads it there cannot show the cookie."""
+    return salted_hmac("basket.current", token, algorithm="sha256").hexdigest()
 
 
-def _what_came(merged: Merged) -> str:
-    observations, files = counted(merged.observations, "observation"), counted(merged.files, "file")
-    return f"What you chose before you signed in is in your basket now: {observations} with {files}."
+def _meant(request: HttpRequest) -> Basket | None:
+    wanted = request.POST.get("basket", "") if request.method == "POST" else ""
+    if not (wanted.isascii() and wanted.isdigit()):
+        return None
+    mine = keeping.baskets(holder(request))
+    basket = mine.filter(pk=int(wanted)).first() if len(wanted) <= MOST_DIGITS else None
+    if basket is None:
+        raise Problem(
+            "The basket of that page is gone: it was removed in another tab, or is not yours any more. Nothing was "
+            "changed. What you removed is kept for a while under “Recently removed”.",
+            field="basket",
+            code="basket_gone",
+            status=409,
+        )
+    return basket
+
+
+def _take_over(request: HttpRequest, user: AbstractBaseUser) -> None:
+    """At the first look after signing in; of a spent cookie, only what came late: in a tab that had not noticed."""
+    token = _token(request)
+    key = _key(token.removeprefix(SPENT))
+    if not token or (token.startswith(SPENT) and not keeping.baskets(Holder(stranger=key)).exists()):
+        return
+    joined = merging.take_over(key, user, timezone.now())
+    if joined:
+        messages.info(request, what_came(joined), fail_silently=True)
+    _send(request, SPENT + token.removeprefix(SPENT))
+
+
+def what_came(joined: Joined) -> str:
+    """One honest sentence about a stranger's choice in the person's basket."""
+    if not joined.observations:
+        same = f"{counted(joined.already, 'observation')} from before signing in"
+        verb = "was" if joined.already == 1 else "were"
+        rest = "; what you had selected there is selected." if joined.joining else "."
+        return f"Your {same} {verb} already there{rest}"
+    came, files = counted(joined.observations, "observation"), counted(joined.files, "file")
+    verb = "was" if joined.observations == 1 else "were"
+    rest = (
+        f"; {joined.already:,} {'was' if joined.already == 1 else 'were'} already there" if joined.already else ""
+    )
+    return f"Your {came} from before signing in {verb} added, with {files}{rest}."
 
 
 def _what_changed(changed: Rebased) -> str:

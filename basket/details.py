@@ -10,8 +10,8 @@ from urllib.parse import quote
 from django.conf import settings
 from django.urls import reverse
 
+from basket.carrying import carrier_of
 from basket.cube import unpack_ids
-from basket.ledger import carried_and_chosen, cube_of, items_of, with_ids
 from basket.models import Basket
 from basket.page import Filters
 from basket.presets import like
@@ -192,13 +192,7 @@ def file_details(basket: Basket, product_id: int, user: access.User, now: dateti
 def _row(basket: Basket, product_id: int) -> Membership | None:
     """The archive's row through which the basket carries the file: of the observation under which the tree shows it,
     and of its rows there the one that the observation itself owns."""
-    items = with_ids(items_of(basket).filter(observation__memberships__product=product_id).distinct())
-    carriers = (
-        item.observation_id
-        for item, carried, _ in carried_and_chosen(cube_of(basket), list(items))
-        if product_id in carried
-    )
-    rows = Membership.objects.filter(product=product_id, observation=next(carriers, None))
+    rows = Membership.objects.filter(product=product_id, observation=carrier_of(basket, product_id))
     found = rows.select_related("product", "observation").order_by("pk")
     return min(found, key=lambda row: row.obsID != row.observation.obsid, default=None)
 

@@ -8,12 +8,13 @@ from typing import Final
 from django.conf import settings
 from django.db.models.expressions import RawSQL
 
+from basket import items
 from basket.cube import Ints
 from basket.details import LABELS, OF_THE_MEMBERSHIP
-from basket.ledger import cube_of, items_of, opened, reading
+from basket.ledger import items_of, opened, reading
 from basket.models import Basket
 from basket.page import Filters
-from basket.sieve import Sieve
+from basket.sieve import View
 from portal import access, previews
 from portal.archives.base import MRP, PRODUCT_COLUMNS
 from portal.models import Membership, Product
@@ -38,13 +39,14 @@ COLUMNS: Final = (
 def displayed(basket: Basket, filters: Filters) -> list[tuple[int, Ints]]:
     """Per observation (by key), in basket order, the keys of the files that pass the filters."""
     with reading(basket) as stored:
-        cube = cube_of(stored)
-        sieve = Sieve(filters, cube)
-        found = []
-        for item, one in opened(cube, list(items_of(stored))):
-            ids = one.rows.product[one.carried & sieve.rows(item.manifest_id, one.rows)]
-            found.append((item.observation_id, ids))
-    return [(observation, ids) for observation, ids in found if len(ids)]
+        view = View(stored, filters)
+        every = items.read(items_of(stored))
+        files = view.passing(every).sums(len(every))["files"].tolist()
+        found: list[tuple[int, Ints]] = []
+        for some, one in opened(view.cube, [item for item, some in zip(every, files, strict=True) if some]):
+            passing = one.carried & view.rows([item.manifest_id for item in some], one.rows)
+            found += zip((item.observation_id for item in some), one.rows.products(passing), strict=True)
+    return found
 
 
 def rows(listed: list[tuple[int, Ints]], user: access.User, now: datetime) -> Iterator[Row]:

@@ -6,19 +6,14 @@ from datetime import date, datetime
 from typing import Final
 
 import numpy as np
-from django.db.models import Count, Sum
-from django.db.models.functions import Coalesce
-from pyroaring import BitMap64
 
-from basket import signatures
-from basket.cube import UNKNOWN_SIZE, Cube, Ints, array_of, unpack_ids
-from basket.ledger import carried_and_chosen, cube_of, items_of, opened, reading
-from basket.manifests import products
+from basket import guards, signatures
+from basket.cube import Cube, Ints
+from basket.ledger import cube_of, reading
 from basket.models import Basket
 from basket.page import Filters
-from basket.sieve import Sieve
+from basket.sieve import View
 from portal import access
-from portal.models import Product
 
 LABELS: Final = {
     "mrp": "Minimum Recommended Products",
@@ -29,8 +24,6 @@ LABELS: Final = {
     "group": "Group",
 }
 NONE: Final = "(none)"
-RIGHTS: Final = ("dataRights", "t_obs_release", "obs_collection", "proposal_id")  # what a verdict looks at
-HEAVY: Final = ("manifest__products", "manifest__facet_counts", "manifest__exposures")
 SAID: Final = {"mrp": {"1": "Minimum Recommended Products"}, "batch": {"1": "Yes", "0": "No"}}
 
 
@@ -62,9 +55,6 @@ class Amount:
     bytes: int
 
 
-NOTHING: Final = Amount(0, 0)
-
-
 @dataclass(frozen=True, slots=True)
 class Numbers:
     """The numbers of a basket under filters, for a person at a moment. Files are distinct, sizes bytes.
@@ -83,6 +73,7 @@ class Numbers:
     displayed: Amount
     selected: Amount
     selected_displayed: Amount
+    selected_unknown_sizes: int
     denied: Amount
     public_on: date | None
     version: int
@@ -91,33 +82,40 @@ class Numbers:
 def facets(basket: Basket, filters: Filters) -> list[Facet]:
     """Every facet with its values. A chosen value that the basket does not have is listed with nothing."""
     with reading(basket) as stored:
-        cube = cube_of(stored)
-        sieve = Sieve(filters, cube)
-        passing = sieve.total(stored)
-    return [_facet(name, sieve.table, cube, passing, filters) for name in LABELS]
+        return facets_of(View(stored, filters))
+
+
+def facets_of(view: View) -> list[Facet]:
+    """The same for a basket that is being read."""
+    return [_facet(name, view) for name in LABELS]
 
 
 def numbers(basket: Basket, filters: Filters, user: access.User, now: datetime) -> Numbers:
     """The numbers of the action bar."""
     with reading(basket) as stored:
-        cube = cube_of(stored)
-        every, passing = cube.sums(), Sieve(filters, cube).total(stored).sums()
-        observations, listed, rows = _listed(stored)
-        denied, public_on = _denied(stored, cube, user, now) if every["selected_files"] else (NOTHING, None)
-        return Numbers(
-            observations=observations,
-            files=every["files"],
-            rows=rows,
-            duplicates=rows - _distinct(stored, every["files"], listed),
-            bytes=every["bytes"],
-            unknown_sizes=_unknown_sizes(stored, cube),
-            displayed=Amount(passing["files"], passing["bytes"]),
-            selected=Amount(every["selected_files"], every["selected_bytes"]),
-            selected_displayed=Amount(passing["selected_files"], passing["selected_bytes"]),
-            denied=denied,
-            public_on=public_on,
-            version=stored.version,
-        )
+        return numbers_of(View(stored, filters), user, now)
+
+
+def numbers_of(view: View, user: access.User, now: datetime) -> Numbers:
+    """The same for a basket that is being read."""
+    basket, every, passing = view.basket, view.cube.sums(), view.total.sums()
+    unknown = view.cube.sums(~view.table.sized)
+    refused = guards.denied(basket, view.cube, user, now)
+    return Numbers(
+        observations=basket.observations,
+        files=every["files"],
+        rows=basket.rows,
+        duplicates=basket.rows - every["files"] - basket.absent_files,
+        bytes=every["bytes"],
+        unknown_sizes=unknown["files"],
+        displayed=Amount(passing["files"], passing["bytes"]),
+        selected=Amount(every["selected_files"], every["selected_bytes"]),
+        selected_displayed=Amount(passing["selected_files"], passing["selected_bytes"]),
+        selected_unknown_sizes=unknown["selected_files"],
+        denied=Amount(refused.files, refused.bytes),
+        public_on=refused.public_on,
+        version=basket.version,
+    )
 
 
 def total_files(basket: Basket) -> int:
@@ -125,14 +123,14 @@ def total_files(basket: Basket) -> int:
     return cube_of(basket).sums()["files"]
 
 
-def _facet(name: str, table: signatures.Table, cube: Cube, passing: Cube, filters: Filters) -> Facet:
-    facet = table.facets.get(name, signatures.Facet((), np.zeros(0, np.intp)))
+def _facet(name: str, view: View) -> Facet:
+    facet = view.table.facets.get(name, signatures.Facet((), np.zeros(0, np.intp)))
     known = len(facet.codes)
     counts = [
         np.bincount(facet.codes, _by_signature(one, known), len(facet.values)).astype(np.int64)
-        for one in (cube, passing)
+        for one in (view.cube, view.total)
     ]
-    chosen = filters.chosen(name)
+    chosen = view.filters.chosen(name)
     found = {
         value: _value(name, value, int(counts[1][place]), int(counts[0][place]), chosen)
         for place, value in enumerate(facet.values)
@@ -153,49 +151,3 @@ def _by_signature(cube: Cube, known: int) -> Ints:
 def _value(name: str, value: str, shown: int, total: int, chosen: Sequence[str]) -> Value:
     label = SAID.get(name, {}).get(value, value or NONE)
     return Value(value, label, shown, total, value in chosen)
-
-
-def _listed(basket: Basket) -> tuple[int, int, int]:
-    """How many observations there are, how many files and how many rows they list together."""
-    items = items_of(basket).order_by()
-    sums = items.aggregate(observations=Count("pk"), files=Sum("manifest__files"), rows=Sum("manifest__rows"))
-    return sums["observations"] or 0, sums["files"] or 0, sums["rows"] or 0
-
-
-def _distinct(basket: Basket, files: int, listed: int) -> int:
-    """How many distinct files the observations list. More than the basket holds only if some were taken out."""
-    if files == listed:
-        return files
-    manifests = items_of(basket).values_list("manifest__product_ids", flat=True)
-    distinct = BitMap64()
-    for ids in manifests:
-        distinct |= unpack_ids(ids)
-    return len(distinct)
-
-
-def _unknown_sizes(basket: Basket, cube: Cube) -> int:
-    """How many files of the basket have no size in the archive's list."""
-    items = list(items_of(basket).filter(manifest__unknown_sizes__gt=0).select_related("manifest").defer(*HEAVY))
-    whole = sum(item.manifest.unknown_sizes for item in items if item.excluded is None)
-    others = opened(cube, [item for item in items if item.excluded is not None])
-    return whole + sum(int((one.carried & (one.rows.size == UNKNOWN_SIZE)).sum()) for _, one in others)
-
-
-def _denied(basket: Basket, cube: Cube, user: access.User, now: datetime) -> tuple[Amount, date | None]:
-    """The selected files that this person may not read now. Only what was not public when listed is judged."""
-    items = items_of(basket).exclude(manifest__guarded_ids=b"").select_related("manifest").defer(*HEAVY)
-    selected = BitMap64()
-    for item, _, chosen in carried_and_chosen(cube, list(items)):
-        selected |= chosen & unpack_ids(item.manifest.guarded_ids)
-    if not selected:
-        return NOTHING, None
-    granted = access.granted_programs(user, now)
-    alike = products(array_of(selected)).order_by().values(*RIGHTS)
-    denied = [
-        (group, verdict)
-        for group in alike.annotate(files=Count("pk"), bytes=Coalesce(Sum("size"), 0))
-        if not (verdict := access.judge(Product(**{name: group[name] for name in RIGHTS}), granted, now)).ok
-    ]
-    amount = Amount(sum(group["files"] for group, _ in denied), sum(group["bytes"] for group, _ in denied))
-    days = [verdict.public_on for _, verdict in denied if verdict.public_on]
-    return amount, min(days, default=None)

@@ -1,6 +1,6 @@
 """Reading and writing a basket: one snapshot for a reader, one locked row for a writer, and nothing in between.
 
-A writer takes the basket's row first, always; whoever needs two takes them in the order of their keys. What is
+A writer takes the basket's row first, always; whoever needs two takes the one that gains first. What is
 read, changed and stored lies in one transaction, which raises the version by exactly one.
 """
 
@@ -10,32 +10,25 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Final
 
-import numpy as np
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 from pyroaring import BitMap64
 
-from basket.cube import (
-    FACET_COUNT,
-    MOST_MISSIONS,
-    Cube,
-    Opened,
-    Records,
-    ids_of,
-    pack_bits,
-    pack_ids,
-    partial,
-    unpack_counts,
-    unpack_ids,
-)
-from basket.manifests import rows_of
-from basket.models import Basket, BasketItem
+from basket import binary, guards, items
+from basket.cube import MOST_MISSIONS, Bools, Counts, Cube, pack_ids, unpack_ids
+from basket.items import Item, heights_of, missions_of, portions, settled
+from basket.manifests import Manifest, rows_of
+from basket.models import Basket, BasketItem, ProductManifest
+from basket.rows import Opened
+from portal.access import datetime_to_mjd
 from portal.errors import Problem
 
-NO_COUNTS: Final = np.zeros(0, FACET_COUNT)
-STORED: Final = ("version", "bulk_serial", "mission_counts", "product_ids", "missions")
-ITEM_STORED: Final = ("manifest", "applied_serial", "facet_counts", "excluded", "selected")
-AT_ONCE: Final = 200
+SETS: Final = ("product_ids", "absent_ids", "shared_ids")
+STORED: Final = (
+    "version", "bulk_serial", "mission_counts", "missions", "observations", "rows", "per_mission", "absent_files",
+    "guarded_counts", "guarded_as_of", "followed", *SETS,
+)  # fmt: skip
 
 
 @contextmanager
@@ -52,11 +45,11 @@ def snapshot() -> Iterator[None]:
 
 @contextmanager
 def reading(basket: Basket) -> Iterator[Basket]:
-    """The basket as it is stored now, without its set of ids, in a snapshot; an empty one where it is not stored
+    """The basket as it is stored now, without its sets of ids, in a snapshot; an empty one where it is not stored
     (any more). A lazy basket is found first: finding it may write, and a writer must not start from a snapshot."""
     pk = basket.pk
     with snapshot():
-        found = None if pk is None else Basket.objects.defer("product_ids").filter(pk=pk).first()
+        found = None if pk is None else Basket.objects.defer(*SETS).filter(pk=pk).first()
         yield found or Basket()
 
 
@@ -70,52 +63,12 @@ def items_of(basket: Basket) -> QuerySet[BasketItem]:
     return BasketItem.objects.filter(basket=basket.pk).order_by("position")
 
 
-def settled(cube: Cube, item: BasketItem) -> Records:
-    """An item's counts with every bulk selection applied."""
-    return cube.settle(unpack_counts(item.facet_counts), item.mission, item.applied_serial)
-
-
-def chunks(items: Sequence[BasketItem], size: int = AT_ONCE) -> Iterator[Sequence[BasketItem]]:
-    """The items in portions, so that memory stays bounded."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
-
-
-def opened(cube: Cube, items: Sequence[BasketItem]) -> Iterator[tuple[BasketItem, Opened]]:
-    """Each item with its rows, in the same order."""
-    for chunk in chunks(items):
-        rows = rows_of([item.manifest_id for item in chunk])
-        for item in chunk:
-            counts = settled(cube, item)
-            yield item, Opened.unpack(rows[item.manifest_id], counts, item.excluded, item.selected)
-
-
-def with_ids(items: QuerySet[BasketItem]) -> QuerySet[BasketItem]:
-    """Items with their manifests, of which only the small columns are read."""
-    heavy = ("manifest__products", "manifest__facet_counts", "manifest__guarded_ids", "manifest__exposures")
-    return items.select_related("manifest").defer(*heavy)
-
-
-def carried_and_chosen(cube: Cube, items: Sequence[BasketItem]) -> Iterator[tuple[BasketItem, BitMap64, BitMap64]]:
-    """Each item (`with_ids`) with the ids of the files that it carries, and of those of them that are selected.
-
-    An item is opened only where whole counts do not tell.
-    """
-    for chunk in chunks(items):
-        mixed = opened(cube, [item for item in chunk if not _whole(cube, item)])
-        for item in chunk:
-            if _whole(cube, item):
-                ids = unpack_ids(item.manifest.product_ids)
-                yield item, ids, ids.copy() if settled(cube, item)["selected_files"].any() else BitMap64()
-            else:
-                _, one = next(mixed)
-                yield item, ids_of(one.rows.product[one.carried]), ids_of(one.rows.product[one.selected])
-
-
-def _whole(cube: Cube, item: BasketItem) -> bool:
-    """Whether an item carries all its files, and all or none of them are selected."""
-    counts = settled(cube, item)
-    return item.excluded is None and counts["selected_files"].sum() in {0, counts["files"].sum()}
+def opened(cube: Cube, among: Sequence[Item]) -> Iterator[tuple[Sequence[Item], Opened]]:
+    """The items with their rows, in portions, in the same order."""
+    for portion in portions(among, heights_of(among)):
+        rows = rows_of([item.manifest_id for item in portion])
+        excluded, selected = [item.excluded for item in portion], [item.selected for item in portion]
+        yield portion, Opened.unpack(rows, settled(cube, portion), excluded, selected)
 
 
 class Ledger:
@@ -124,16 +77,29 @@ class Ledger:
     def __init__(self, basket: Basket) -> None:
         self.basket = basket
         self.cube = cube_of(basket)
+        self.guarded = Cube.unpack(basket.guarded_counts, len(basket.missions))
         self.wrote = False
-        self._changed: dict[int, BasketItem] = {}  # by observation
+        self._changed: dict[int, Item] = {}  # by observation
+        self._time_passed = self._pass_time()
 
     @cached_property
     def ids(self) -> BitMap64:
         """The ids of all files in the basket; change it in place."""
         return unpack_ids(self.basket.product_ids)
 
+    @cached_property
+    def absent(self) -> BitMap64:
+        """The ids of files that are listed and nobody carries; change it in place."""
+        return unpack_ids(self.basket.absent_ids)
+
+    @cached_property
+    def shared(self) -> BitMap64:
+        """At least the ids of files that more than one observation lists; change it in place."""
+        return unpack_ids(self.basket.shared_ids)
+
     def items(self) -> QuerySet[BasketItem]:
-        """The stored items in basket order, without what only opening needs."""
+        """The items in basket order; what changed so far is stored first."""
+        self.flush()
         return items_of(self.basket)
 
     def mission(self, name: str) -> int:
@@ -145,57 +111,118 @@ class Ledger:
                     f"A basket holds observations of at most {MOST_MISSIONS} missions; {name} is one more."
                 )
             missions.append(name)
+            self.basket.per_mission.append([0, 0])
         return int(missions.index(name))
 
-    def bulk(self) -> int:
-        """The number of a new bulk selection."""
+    def note(self, mission: int | None, mask: Bools, *, value: bool) -> None:
+        """A bulk selection of the signatures in the mask, of a mission or of all."""
         self.wrote = True
         self.basket.bulk_serial += 1
-        return self.basket.bulk_serial
+        for cube in (self.cube, self.guarded):
+            cube.note(mission, mask, self.basket.bulk_serial, value=value)
 
-    def record(self, item: BasketItem, counts: Records) -> None:
-        """New settled counts of an item, which may be new itself; its bits stay as they are."""
+    def enlist(self, item: Item, manifest: Manifest) -> None:
+        """A new item, or one that follows to this manifest: it carries nothing yet."""
         self.wrote = True
-        self.cube.shift(item.mission, settled(self.cube, item) if item.facet_counts else NO_COUNTS, counts)
-        item.facet_counts = counts.tobytes()
-        item.applied_serial = self.basket.bulk_serial
+        self._count(item.mission, manifest.files, manifest.rows, 1)
+        item.manifest_id, item.facet_counts = manifest.pk, b""
+        item.guarded_until = guards.until(manifest.guards, self.basket.guarded_as_of)
         self._changed[item.observation_id] = item
 
-    def close(self, item: BasketItem, one: Opened) -> None:
-        """New rows of an item: its counts again, its bits where counts do not tell all."""
-        counts = one.counts()
-        item.excluded = None if one.carried.all() else pack_bits(~one.carried)
-        item.selected = pack_bits(one.selected) if partial(counts).any() else None
-        self.record(item, counts)
+    def record(self, among: Sequence[Item], counts: Counts) -> None:
+        """New settled counts of items; their bits stay as they are."""
+        self.wrote |= bool(among)
+        self._take_off(among)
+        mission = missions_of(among)
+        self.cube.enter(mission, counts)
+        self.guarded.enter(mission, self._guarded(among, counts))
+        for item, blob in zip(among, counts.pack(len(among)), strict=True):
+            item.facet_counts, item.applied_serial = blob, self.basket.bulk_serial
+            self._changed[item.observation_id] = item
 
-    def drop(self, items: Sequence[BasketItem]) -> None:
-        """Take items out as a whole. The ids of their files are the caller's to keep or to discard."""
-        for item in items:
-            self.cube.shift(item.mission, settled(self.cube, item), NO_COUNTS)
+    def close(self, among: Sequence[Item], one: Opened) -> None:
+        """New rows of items: their counts again, their bits where counts do not tell all."""
+        counts = one.counts()
+        excluded = one.rows.pack_bits(~one.carried, one.rows.any(~one.carried))
+        selected = one.rows.pack_bits(one.selected, counts.any(counts.partial, len(among)))
+        for item, hidden, chosen in zip(among, excluded, selected, strict=True):
+            item.excluded, item.selected = hidden, chosen
+        self.record(among, counts)
+
+    def leave(self, among: Sequence[Item]) -> None:
+        """Items whose manifest goes: what they carry is no longer counted, nor is what they list."""
+        self.wrote |= bool(among)
+        self._take_off(among)
+        manifests = ProductManifest.objects.filter(pk__in=binary.each(item.manifest_id for item in among))
+        listing = {pk: amounts for pk, *amounts in manifests.values_list("pk", "files", "rows")}
+        for item in among:
+            files, rows = listing[item.manifest_id]
+            self._count(item.mission, files, rows, -1)
             self._changed.pop(item.observation_id, None)
-        self.wrote |= bool(items)
-        BasketItem.objects.filter(pk__in=[item.pk for item in items]).delete()
+
+    def drop(self, among: Sequence[Item]) -> None:
+        """Take items out as a whole. The ids of their files are the caller's to keep or to discard."""
+        self.leave(among)
+        BasketItem.objects.filter(pk__in=binary.each(item.pk for item in among if item.pk)).delete()
 
     def flush(self) -> None:
-        """Store the items that changed so far, for whoever reads items in the same transaction."""
-        new = [item for item in self._changed.values() if item.pk is None]
-        old = [item for item in self._changed.values() if item.pk is not None]
-        BasketItem.objects.bulk_create(new, batch_size=AT_ONCE)
-        BasketItem.objects.bulk_create(
-            old, batch_size=AT_ONCE, update_conflicts=True, unique_fields=["id"], update_fields=ITEM_STORED
-        )
+        """Store the items that changed so far. A new one that was stored is read again to be changed again."""
+        changed = list(self._changed.values())
+        items.insert(self.basket.pk, [item for item in changed if item.pk is None])
+        items.update([item for item in changed if item.pk is not None])
         self._changed = {}
 
     def save(self) -> None:
         """Store everything, once; the version grows only when something was written."""
-        if not self.wrote:
-            return
-        self.flush()
-        self.basket.version += 1
-        self.basket.mission_counts = self.cube.pack()
+        self.basket.guarded_counts = self.guarded.pack()
+        if self.wrote:
+            self.flush()
+            self.basket.version += 1
+            self.basket.mission_counts = self.cube.pack()
+            self._pack_sets()
+            self.basket.save(update_fields=_loaded(self.basket))
+        elif self._time_passed:
+            self.basket.save(update_fields=["guarded_counts", "guarded_as_of"])
+
+    def _pack_sets(self) -> None:
+        """Those that somebody asked for: only they can have changed."""
         if "ids" in self.__dict__:
             self.basket.product_ids = pack_ids(self.ids)
-        self.basket.save(update_fields=_loaded(self.basket))
+        if "absent" in self.__dict__:
+            self.basket.absent_ids, self.basket.absent_files = pack_ids(self.absent), len(self.absent)
+        if "shared" in self.__dict__:
+            self.basket.shared_ids = pack_ids(self.shared)
+
+    def _take_off(self, among: Sequence[Item]) -> None:
+        counts, mission = settled(self.cube, among), missions_of(among)
+        self.guarded.leave(mission, self._guarded(among, counts))
+        self.cube.leave(mission, counts)
+
+    def _guarded(self, among: Sequence[Item], counts: Counts) -> Counts:
+        """Of these counts those of files that are not public yet."""
+        return counts.only(guards.public_from(among, counts) > self.basket.guarded_as_of)
+
+    def _count(self, mission: int, files: int, rows: int, sign: int) -> None:
+        self.basket.observations += sign
+        self.basket.rows += sign * rows
+        self.basket.per_mission[mission][0] += sign
+        self.basket.per_mission[mission][1] += sign * (not files)
+
+    def _pass_time(self) -> bool:
+        """What became public since the basket was last written is no longer counted as guarded; whether anything
+        did."""
+        before, now = self.basket.guarded_as_of, datetime_to_mjd(timezone.now())
+        self.basket.guarded_as_of = max(before, now)
+        if not self.guarded.cells["files"].any():
+            return False
+        opening = items.read(self.items().filter(guarded_until__lte=now))
+        counts = settled(self.cube, opening)
+        release = guards.public_from(opening, counts)
+        self.guarded.leave(missions_of(opening), counts.only((release > before) & (release <= now)))
+        for item, until in zip(opening, guards.next_after(opening, now), strict=True):
+            item.guarded_until = until
+        items.update(opening)
+        return bool(opening)
 
 
 @contextmanager
@@ -211,15 +238,23 @@ def writing(basket: Basket) -> Iterator[Ledger]:
     show(basket, ledger.basket)
 
 
-def locked(basket: Basket) -> Basket:
-    """The stored row of a basket, locked until the transaction ends."""
+def make(basket: Basket) -> None:
+    """Store a basket that was not stored yet."""
     if basket.pk is None:
         key = basket.key or secrets.token_urlsafe(32)
-        basket, _ = Basket.objects.get_or_create(key=key, defaults={"owner_id": basket.owner_id})
-    row = Basket.objects.select_for_update().defer("product_ids").filter(pk=basket.pk).first()
+        stored, _ = Basket.objects.get_or_create(key=key, defaults={"owner_id": basket.owner_id})
+        show(basket, stored)
+
+
+def locked(basket: Basket) -> Basket:
+    """The stored row of a basket, locked until the transaction ends."""
+    make(basket)
+    live = Basket.objects.filter(removed=None, frozen=False)
+    row = live.select_for_update().defer(*SETS).filter(pk=basket.pk).first()
     if row is None:
         raise Problem(
-            "This basket is gone: it became part of another one when you signed in. Load the page again.",
+            "This basket is gone: it was removed, or became part of your own when you signed in. Nothing was "
+            "changed; load the page again.",
             code="basket_gone",
             status=409,
         )

@@ -4,29 +4,29 @@
 its exposure or below its observation. A component is percent-encoded where it holds "/" or "%".
 """
 
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 import numpy as np
 
-from basket.cube import unpack_bits
+from basket import items
+from basket.items import Item
 from basket.ledger import items_of
 from basket.manifests import rows_of
-from basket.models import Basket, BasketItem
+from basket.models import Basket, ProductManifest
 from portal.errors import Problem
 from portal.models import Observation
-
-HEAVY: Final = tuple(f"manifest__{name}" for name in ("products", "facet_counts", "product_ids", "guarded_ids"))
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a path names. `mission` is its number, `exposure` its place in the manifest, `row` a file's there."""
+    """What a path names. `mission` is its number, `exposure` its place in the manifest, `row` a file's there;
+    `exposures` are the names of the item's."""
 
     path: str
     mission: int | None = None
-    item: BasketItem | None = None
+    item: Item | None = None
+    exposures: tuple[str, ...] = ()
     exposure: int | None = None
     row: int | None = None
 
@@ -73,45 +73,42 @@ def locate(basket: Basket, path: str) -> Place:
         raise unknown(path)
     mission = basket.missions.index(name)
     if len(components) == 1:
-        if not items_of(basket).filter(mission=mission).exists():
+        if not basket.per_mission[mission][0]:
             raise unknown(path)
         return Place(path, mission)
     item = _item(basket, mission, path, components[1])
-    if len(components) == 2:
-        return Place(path, mission, item)
-    return _inside(path, item, components[2:])
+    exposures = ProductManifest.objects.values_list("exposures", flat=True).get(pk=item.manifest_id)
+    place = Place(path, mission, item, tuple(exposures))
+    return place if len(components) == 2 else _inside(place, item, components[2:])
 
 
-def _item(basket: Basket, mission: int, path: str, component: str) -> BasketItem:
+def _item(basket: Basket, mission: int, path: str, component: str) -> Item:
     archive, _, obsid = decode(component).partition(":")
-    items = items_of(basket).select_related("observation", "manifest").defer(*HEAVY)
-    item = items.filter(mission=mission, observation__archive=archive, observation__obsid=obsid).first()
-    if item is None:
+    among = items_of(basket).filter(observation__archive=archive, observation__obsid=obsid, mission=mission)
+    found = items.read(among)
+    if not found:
         raise unknown(path)
-    return item
+    return found[0]
 
 
-def _inside(path: str, item: BasketItem, components: list[str]) -> Place:
+def _inside(place: Place, item: Item, components: list[str]) -> Place:
     """An exposure, a file below it, or a file of the observation itself."""
     exposure = 0
     if not is_number(components[0]):
         name = decode(components.pop(0))
-        if name not in item.manifest.exposures[1:]:
-            raise unknown(path)
-        exposure = item.manifest.exposures.index(name, 1)
+        if name not in place.exposures[1:]:
+            raise unknown(place.path)
+        exposure = place.exposures.index(name, 1)
     if not components:
-        return Place(path, item.mission, item, exposure)
+        return replace(place, exposure=exposure)
     if len(components) > 1 or not is_number(components[0]):
-        raise unknown(path)
-    return Place(path, item.mission, item, exposure, _row(path, item, exposure, int(components[0])))
+        raise unknown(place.path)
+    return replace(place, exposure=exposure, row=_row(place.path, item, exposure, int(components[0])))
 
 
-def _row(path: str, item: BasketItem, exposure: int, product: int) -> int:
-    rows = rows_of([item.manifest_id])[item.manifest_id]
+def _row(path: str, item: Item, exposure: int, product: int) -> int:
+    rows = rows_of([item.manifest_id])
     found = np.flatnonzero((rows.product == product) & (rows.exposure == exposure))
-    if not len(found):
+    if not len(found) or rows.unpack_bits([item.excluded])[found[0]]:
         raise unknown(path)
-    row = int(found[0])
-    if item.excluded is not None and unpack_bits(item.excluded, len(rows.product))[row]:
-        raise unknown(path)
-    return row
+    return int(found[0])

@@ -4,15 +4,19 @@ Every state of the page is one URL, and equal states have equal URLs: parameters
 sorted, defaults left out but for `mrp`, whose default is the session's and not the address's.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import Any, Final, Self
 from urllib.parse import quote, urlencode
 
 FACETS: Final = ("category", "type", "ext", "batch", "group")
+PLAIN: Final = "/:@,"  # letters that stay as they are in an address
 MOST_VALUES: Final = 200
 MOST_OPEN: Final = 50
 MOST_LETTERS: Final = 255
+LEVEL_ROWS: Final = 100  # of a level of the tree, before more are asked for
+MOST_ROWS: Final = 200  # of all levels
 BOOLEANS: Final = {"1": True, "true": True, "0": False, "false": False}
 
 Get = Callable[[str], list[str]]
@@ -87,13 +91,32 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """Which rows of a long level are shown: from after a cursor ("" is the beginning), so many."""
+
+    after: str = ""
+    rows: int = LEVEL_ROWS
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """From its place in the query string; None for what no page wrote."""
+        after, _, rows = text.partition(":")
+        if (after and _number(after) is None) or (rows and _number(rows) is None):
+            return None
+        return cls(after, max(1, min(int(rows or LEVEL_ROWS), MOST_ROWS)))
+
+    def __str__(self) -> str:
+        return self.after if self.rows == LEVEL_ROWS else f"{self.after}:{self.rows}"
+
+
+@dataclass(frozen=True, slots=True)
 class PageState:
-    """The whole state of the page: filters, open nodes of the tree, the file shown, where long levels start."""
+    """The whole state of the page: filters, open nodes of the tree, the file shown, which rows of long levels."""
 
     filters: Filters = Filters()
     open: tuple[str, ...] = ()
     file: int | None = None
-    more: tuple[tuple[str, str], ...] = ()
+    more: tuple[tuple[str, Window], ...] = ()
 
     @classmethod
     def parse(cls, get: Get, *, mrp_default: bool = True) -> Self:
@@ -115,21 +138,13 @@ class PageState:
 
     def query(self, **changes: Any) -> str:
         """The canonical query string of this state, or of this state with changes; without the question mark."""
-        state = self.changed(**changes)
-        pairs = [*state._filter_pairs(), *(("open", path) for path in state.open)]
-        pairs += [("more", f"{path}@{cursor}") for path, cursor in state.more]
-        pairs += [("file", str(state.file))] if state.file is not None else []
-        return urlencode(pairs, quote_via=quote, safe="/:@,")
+        state = self.changed(**changes) if changes else self
+        parts = [_filters_written(state.filters), *(f"open={_quoted(path)}" for path in state.open)]
+        parts += [f"more={_quoted(f'{path}@{window}')}" for path, window in state.more]
+        parts += [f"file={state.file}"] if state.file is not None else []
+        return "&".join(parts)
 
     __str__ = query
-
-    def _filter_pairs(self) -> Iterable[tuple[str, str]]:
-        yield "mrp", "1" if self.filters.mrp else "0"
-        for facet in FACETS:
-            for value in sorted(set(self.filters.chosen(facet))):
-                yield facet, value
-        if self.filters.q:
-            yield "q", self.filters.q
 
     def toggle(self, facet: str, value: str) -> Self:
         """After a click on a facet's value."""
@@ -158,9 +173,27 @@ class PageState:
         above = path.rpartition("/")[0]
         return state if not above or state.is_open(above) else state.opened(above)
 
-    def window(self, path: str) -> str:
-        """The cursor at which the level below this node starts; "" is its beginning."""
-        return dict(self.more).get(path, "")
+    def window(self, path: str) -> Window:
+        """The rows shown of the level below this node."""
+        return dict(self.more).get(path, Window())
+
+    def moved(self, path: str, window: Window) -> Self:
+        """With other rows of that level."""
+        others = tuple(other for other in self.more if other[0] != path)
+        return replace(self, more=others if window == Window() else (*others, (path, window)))
+
+
+@lru_cache(maxsize=100)
+def _filters_written(filters: Filters) -> str:
+    """A page writes the same filters into hundreds of addresses."""
+    pairs = [("mrp", "1" if filters.mrp else "0")]
+    pairs += [(facet, value) for facet in FACETS for value in sorted(set(filters.chosen(facet)))]
+    pairs += [("q", filters.q)] if filters.q else []
+    return urlencode(pairs, quote_via=quote, safe=PLAIN)
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe=PLAIN)
 
 
 def _within(path: str, above: str) -> bool:
@@ -195,9 +228,9 @@ def _number(value: str) -> int | None:
     return int(value) if plain else None
 
 
-def _windows(values: list[str]) -> dict[str, str]:
-    pairs = (value.rpartition("@") for value in values)
-    return {path: cursor for path, _, cursor in pairs if _number(cursor) is not None}
+def _windows(values: list[str]) -> dict[str, Window]:
+    pairs = ((path, Window.parse(text)) for path, _, text in (value.rpartition("@") for value in values))
+    return {path: window for path, window in pairs if window is not None and window != Window()}
 
 
 def _listed(value: Any) -> list[Any]:

@@ -1,7 +1,7 @@
 """The four panels of the Download Manager, put together from the engine's answers for one state of the page."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,15 +11,17 @@ from django.urls import reverse
 from basket import facets, removal, tree
 from basket.details import Details, details
 from basket.facets import LABELS, Amount, Facet
-from basket.ledger import cube_of, reading
+from basket.ledger import reading
 from basket.models import Basket
 from basket.nodes import decode
-from basket.page import FACETS, PageState
+from basket.page import FACETS, LEVEL_ROWS, MOST_ROWS, PageState, Window
 from basket.presets import presets
+from basket.sieve import View
+from basket.summary import categories, missions
 from basket.tree import Level, Node
 from portal import access
+from portal.access import Guard
 from portal.linkages import Linkage, Linked
-from portal.models import Product
 from portal.tables import FORMATS
 
 
@@ -39,13 +41,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """One level of the tree, and the states that show its first and its next lines; `left` tells how many files
-    the next lines hold, where that is known."""
+    """One level of the tree, and the states that show its first and its next lines. `adds` says that the next ones
+    come below those shown, which otherwise give way; `left` how many files they hold, where that is known."""
 
     path: str
     rows: list[Row]
     first_query: str | None
     next_query: str | None
+    adds: bool
     left: int | None
 
 
@@ -54,7 +57,9 @@ def panels(
 ) -> dict[str, Any]:
     """The context of basket/show.html, all of it from one moment of the basket."""
     with reading(basket) as kept:
-        numbers = facets.numbers(kept, state.filters, user, now)
+        view = View(kept, state.filters)
+        numbers = facets.numbers_of(view, user, now)
+        levels = tree.open_levels_of(view, state)
         deliverable = Amount(
             numbers.selected.files - numbers.denied.files, numbers.selected.bytes - numbers.denied.bytes
         )
@@ -70,14 +75,16 @@ def panels(
             "selected_hidden": numbers.selected.files - numbers.selected_displayed.files,
             "stream_limit": stream_limit,
             "refusal": refusal(numbers.files, numbers.selected.files, deliverable),
-            "facets": facets.facets(kept, state.filters),
-            "tree": branch(tree.open_levels(kept, state), "", numbers.displayed.files, state, now),
+            "facets": facets.facets_of(view),
+            "tree": branch(levels, "", numbers.displayed.files, state, now),
             "details": file,
             "linkages": [] if file is None else linked(file, state),
             "kind_query": None if file is None else state.query(filters=file.kind),
-            "presets": presets(cube_of(kept), state),
+            "presets": presets(view.cube, state),
             "formats": [(name, written.label) for name, written in FORMATS.items()],
             "removal": removal.last(kept),
+            "missions": missions(view),
+            "categories": categories(view),
         }
 
 
@@ -109,12 +116,16 @@ def branch(levels: Mapping[str, Level], path: str, files: int, state: PageState,
     if level is None:
         return None
     window = state.window(path)
+    adds = sum(len(other.nodes) for other in levels.values()) < MOST_ROWS
+    more = replace(window, rows=min(len(level.nodes) + LEVEL_ROWS, MOST_ROWS))
+    following = more if adds else Window(level.next or "", window.rows)
     return Branch(
         path=path,
         rows=[_row(levels, node, state, now) for node in level.nodes],
-        first_query=state.query(more=_moved(state, path, None)) if window else None,
-        next_query=state.query(more=_moved(state, path, level.next)) if level.next else None,
-        left=None if window else files - sum(node.files for node in level.nodes),
+        first_query=state.moved(path, Window()).query() if window.after else None,
+        next_query=state.moved(path, following).query() if level.next else None,
+        adds=adds,
+        left=None if window.after else files - sum(node.files for node in level.nodes),
     )
 
 
@@ -134,12 +145,7 @@ def _row(levels: Mapping[str, Level], node: Node, state: PageState, now: datetim
 
 def mark(node: Node, now: datetime) -> access.Verdict:
     """Whether the file is still exclusive, whoever looks at it."""
-    return access.judge(Product(dataRights=node.dataRights, t_obs_release=node.t_obs_release), set(), now)
-
-
-def _moved(state: PageState, path: str, cursor: str | None) -> tuple[tuple[str, str], ...]:
-    others = tuple(window for window in state.more if window[0] != path)
-    return others if cursor is None else (*others, (path, cursor))
+    return access.judge(Guard(node.dataRights, node.t_obs_release, "", ""), set(), now)
 
 
 def unknown_values(state: PageState, shown: Iterable[Facet]) -> list[str]:

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from pyroaring import BitMap64
 
-from basket.cube import choose, unpack_ids
-from basket.ledger import Ledger, opened, settled, with_ids, writing
-from basket.models import Basket, BasketItem
+from basket import items
+from basket.items import Item, settled
+from basket.ledger import Ledger, opened, writing
+from basket.manifests import ids_of_manifests
+from basket.models import Basket
 from basket.nodes import Place, locate, unknown
 from basket.page import Filters
 from basket.sieve import Sieve
@@ -29,35 +31,37 @@ def select(basket: Basket, path: str, filters: Filters, value: bool) -> None:
         if sieve.q or place.exposure is not None:
             _select_rows(ledger, place, sieve, value=value)
         elif place.item is not None:
-            counts = settled(ledger.cube, place.item)
-            ledger.record(place.item, choose(counts, sieve.mask[counts["signature"]], value=value))
+            counts = settled(ledger.cube, [place.item])
+            ledger.record([place.item], counts.choose(sieve.mask[counts.records["signature"]], value=value))
         else:
-            ledger.cube.note(place.mission, sieve.mask, ledger.bulk(), value=value)
+            ledger.note(place.mission, sieve.mask, value=value)
 
 
 def select_ids(ledger: Ledger, ids: BitMap64) -> None:
     """Select these files wherever the basket carries them."""
-    items = [item for item in with_ids(ledger.items()) if ids & unpack_ids(item.manifest.product_ids)]
-    for item, one in opened(ledger.cube, items):
-        one.selected |= one.carried & one.rows.places(ids)
-        ledger.close(item, one)
+    every = items.read(ledger.items())
+    listed = ids_of_manifests([item.manifest_id for item in every])
+    touched = [item for item, listing in zip(every, listed, strict=True) if ids & listing]
+    for some, one in opened(ledger.cube, touched):
+        one.selected |= one.carried & one.rows.among(ids)
+        ledger.close(some, one)
 
 
 def _select_rows(ledger: Ledger, place: Place, sieve: Sieve, *, value: bool) -> None:
-    for item, one in opened(ledger.cube, _in_scope(ledger, place, sieve)):
-        rows = one.carried & sieve.rows(item.manifest_id, one.rows)
+    for some, one in opened(ledger.cube, _in_scope(ledger, place, sieve)):
+        rows = one.carried & sieve.rows([item.manifest_id for item in some], one.rows)
         if place.row is not None:
             rows &= np.arange(len(rows)) == place.row
         elif place.exposure is not None:
             rows &= one.rows.exposure == place.exposure
         one.selected = one.selected | rows if value else one.selected & ~rows
-        ledger.close(item, one)
+        ledger.close(some, one)
 
 
-def _in_scope(ledger: Ledger, place: Place, sieve: Sieve) -> Sequence[BasketItem]:
+def _in_scope(ledger: Ledger, place: Place, sieve: Sieve) -> Sequence[Item]:
     """The items below a node in which anything passes."""
     if place.item is not None:
         return [place.item]
-    items = ledger.items() if place.mission is None else ledger.items().filter(mission=place.mission)
-    every = list(items)
-    return [item for item, amounts in zip(every, sieve.sums(every), strict=True) if amounts["files"]]
+    every = items.read(ledger.items() if place.mission is None else ledger.items().filter(mission=place.mission))
+    files = sieve.passing(every).sums(len(every))["files"]
+    return [item for item, passing in zip(every, files.tolist(), strict=True) if passing]

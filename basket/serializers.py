@@ -7,6 +7,8 @@ from rest_framework import serializers
 
 from portal.archives.base import PRODUCT_COLUMNS
 
+LARGEST_KEY = 2**63 - 1
+
 
 class FilesSerializer(serializers.Serializer[Any]):
     """So many files of so many bytes."""
@@ -18,6 +20,8 @@ class FilesSerializer(serializers.Serializer[Any]):
 class BasketSerializer(serializers.Serializer[Any]):
     """The numbers of a basket under the filters given."""
 
+    id = serializers.IntegerField(allow_null=True, help_text="Null while nothing was ever put into it")
+    name = serializers.CharField()
     observations = serializers.IntegerField()
     files = serializers.IntegerField(help_text="Distinct files")
     rows = serializers.IntegerField(help_text="Rows of the archive's product lists")
@@ -32,6 +36,65 @@ class BasketSerializer(serializers.Serializer[Any]):
     )
     stream_limit_bytes = serializers.IntegerField()
     version = serializers.IntegerField()
+
+
+class LineSerializer(serializers.Serializer[Any]):
+    """Selected files that have something in common."""
+
+    name = serializers.CharField()
+    files = serializers.IntegerField()
+    bytes = serializers.IntegerField()
+
+
+class AccessSerializer(serializers.Serializer[Any]):
+    """Who may read the selected files."""
+
+    public = FilesSerializer(help_text="Everybody may")
+    granted = FilesSerializer(help_text="Exclusive, and you may")
+    denied = FilesSerializer(help_text="You may not, now")
+
+
+class RefusalSerializer(serializers.Serializer[Any]):
+    """Selected files that you may not read now, and why."""
+
+    sentence = serializers.CharField()
+    reason = serializers.CharField()
+    public_on = serializers.DateField(allow_null=True)
+    files = serializers.IntegerField()
+    bytes = serializers.IntegerField()
+
+
+class WaySerializer(serializers.Serializer[Any]):
+    """A way of getting the files."""
+
+    method = serializers.ChoiceField(["zip", "tar", "tar.gz", "script", "batch"])
+    label = serializers.CharField()  # type: ignore[assignment]  # as people see it
+    fits = serializers.BooleanField()
+    note = serializers.CharField(help_text="Why not, or what to know")
+
+
+class SummarySerializer(serializers.Serializer[Any]):
+    """What is selected."""
+
+    selected = FilesSerializer()
+    deliverable = FilesSerializer()
+    unknown_sizes = serializers.IntegerField(help_text="Selected files whose size the archive does not tell")
+    duplicates = serializers.IntegerField()
+    rows = serializers.IntegerField()
+    missions = LineSerializer(many=True)
+    categories = LineSerializer(many=True)
+    sizes = LineSerializer(many=True)
+    access = AccessSerializer()
+    refusals = RefusalSerializer(many=True)
+    ways = WaySerializer(many=True)
+    version = serializers.IntegerField()
+
+
+class UndoSerializer(serializers.Serializer[Any]):
+    """What to undo; without either, the last removal."""
+
+    removal = serializers.IntegerField(required=False, min_value=0, max_value=LARGEST_KEY)
+    joining = serializers.IntegerField(required=False, min_value=0, max_value=LARGEST_KEY)
 
 
 class AddSerializer(serializers.Serializer[Any]):
@@ -125,6 +188,129 @@ class TreeSerializer(serializers.Serializer[Any]):
     path = serializers.CharField(allow_blank=True)
     nodes = NodeSerializer(many=True)
     next = serializers.CharField(allow_null=True)
+
+
+class NameSerializer(serializers.Serializer[Any]):
+    """A name as people see it."""
+
+    name = serializers.CharField(allow_blank=True, default="", max_length=1000)
+
+
+class KeptChangeSerializer(serializers.Serializer[Any]):
+    """What to change of a basket: its name, or that it is the open one."""
+
+    name = serializers.CharField(required=False, max_length=1000)
+    open = serializers.BooleanField(required=False)
+
+
+class KeptSerializer(serializers.Serializer[Any]):
+    """One of your baskets."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    open = serializers.BooleanField(help_text="Whether this is the one that everything else here speaks of")
+    opened = serializers.DateTimeField()
+    observations = serializers.IntegerField()
+    files = serializers.IntegerField()
+    bytes = serializers.IntegerField()
+    selected = serializers.IntegerField(help_text="Selected files")
+
+
+class KeptBasketsSerializer(serializers.Serializer[Any]):
+    """Your baskets, the open one first."""
+
+    baskets = KeptSerializer(many=True)
+
+
+class SaveFiltersSerializer(serializers.Serializer[Any]):
+    """Filters to be kept under a name."""
+
+    name = serializers.CharField()
+    filters = FilterSerializer()
+
+
+class SavedFiltersSerializer(serializers.Serializer[Any]):
+    """Filters under a name."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    filters = FilterSerializer()
+
+
+class SavedFiltersListSerializer(serializers.Serializer[Any]):
+    """Your saved filters, by name."""
+
+    filters = SavedFiltersSerializer(many=True)
+
+
+class RemovedSerializer(serializers.Serializer[Any]):
+    """One act that took files out of a basket."""
+
+    id = serializers.IntegerField(help_text="For POST basket/undo/: its `removal`")
+    when = serializers.DateTimeField()
+    what = serializers.CharField()
+    basket = serializers.IntegerField()
+    basket_name = serializers.CharField()
+    files = serializers.IntegerField()
+    bytes = serializers.IntegerField()
+
+
+class RemovedBasketSerializer(serializers.Serializer[Any]):
+    """A basket that was taken away."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    removed = serializers.DateTimeField()
+
+
+class JoiningSerializer(serializers.Serializer[Any]):
+    """What came into a basket from another one."""
+
+    id = serializers.IntegerField(help_text="For POST basket/undo/: its `joining`")
+    when = serializers.DateTimeField()
+    basket = serializers.IntegerField()
+    files = serializers.IntegerField()
+
+
+class RemovalsSerializer(serializers.Serializer[Any]):
+    """What was taken away lately."""
+
+    count = serializers.IntegerField()
+    removals = RemovedSerializer(many=True)
+    baskets = RemovedBasketSerializer(many=True)
+    joinings = JoiningSerializer(many=True)
+
+
+class LinkSerializer(serializers.Serializer[Any]):
+    """A link to a basket as it was."""
+
+    id = serializers.IntegerField()
+    url = serializers.URLField(
+        allow_null=True, help_text="Null for a link that was ended, or cannot be told any more"
+    )
+    name = serializers.CharField(allow_blank=True)
+    created = serializers.DateTimeField()
+    revoked = serializers.DateTimeField(allow_null=True)
+    observations = serializers.IntegerField()
+    files = serializers.IntegerField()
+    bytes = serializers.IntegerField()
+
+
+class LinksSerializer(serializers.Serializer[Any]):
+    """Your links, the newest first."""
+
+    shares = LinkSerializer(many=True)
+
+
+class CopiedSerializer(serializers.Serializer[Any]):
+    """What came into your basket."""
+
+    added = serializers.IntegerField()
+    already = serializers.IntegerField()
+    files = serializers.IntegerField()
+    joining = serializers.IntegerField(
+        allow_null=True, help_text="For POST basket/undo/; null where nothing changed"
+    )
 
 
 def _column(name: str) -> serializers.Field[Any, Any, Any, Any]:

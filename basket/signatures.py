@@ -34,6 +34,8 @@ class Values(NamedTuple):
     extension: str
     productSubGroupDescription: str
     batch: bool
+    sized: bool = True
+    guard: int = 0
 
 
 def extension(name: str) -> str:
@@ -55,20 +57,26 @@ class Facet:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All signatures of the archive, by number. Small: a few hundred."""
+    """All signatures of the archive, by number. Small: a few hundred. `sized` are those of files whose size is
+    known; `guard` is the place of the files' guard in their manifest, 0 for none."""
 
     known: Bools
     facets: dict[str, Facet]
+    sized: Bools
+    guard: NDArray[np.int64]
 
     @classmethod
     def read(cls) -> Self:
         """From the database."""
-        rows = list(FacetSignature.objects.order_by("pk").values_list("pk", *COLUMNS.values()))
-        numbers = np.array([row[0] for row in rows], np.intp)
-        known = np.zeros(int(numbers.max(initial=-1)) + 1, np.bool_)
-        known[numbers] = True
-        columns = {name: [_spelled(row[place]) for row in rows] for place, name in enumerate(COLUMNS, start=1)}
-        return cls(known, {name: _coded(numbers, len(known), spelled) for name, spelled in columns.items()})
+        columns = ("sized", "guard", "pk", *COLUMNS.values())
+        rows = list(FacetSignature.objects.order_by("pk").values_list(*columns))
+        numbers = np.array([row[2] for row in rows], np.intp)
+        known, sized = (np.zeros(int(numbers.max(initial=-1)) + 1, np.bool_) for _ in range(2))
+        guard = np.zeros(len(known), np.int64)
+        known[numbers], sized[numbers], guard[numbers] = True, [row[0] for row in rows], [row[1] for row in rows]
+        spelled = {name: [_spelled(row[place]) for row in rows] for place, name in enumerate(COLUMNS, start=3)}
+        facets = {name: _coded(numbers, len(known), words) for name, words in spelled.items()}
+        return cls(known, facets, sized, guard)
 
     def knows(self, numbers: NDArray[np.uint16]) -> bool:
         """Whether all of these were there when the table was read."""
@@ -88,7 +96,7 @@ class Table:
 class _Cache:
     """The table as this process last read it; replaced as a whole, so threads need no lock."""
 
-    table = Table(np.zeros(0, np.bool_), {})
+    table = Table(np.zeros(0, np.bool_), {}, np.zeros(0, np.bool_), np.zeros(0, np.int64))
 
 
 def table(numbers: NDArray[np.uint16]) -> Table:

@@ -3,26 +3,27 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from basket.cube import AMOUNTS, Bools, Opened
-from basket.ledger import cube_of, items_of, opened, reading
+from basket import items
+from basket.cube import AMOUNTS, Bools
+from basket.items import Item
+from basket.ledger import items_of, opened, reading
 from basket.manifests import products
 from basket.models import Basket, BasketItem
 from basket.nodes import Place, encode, locate, observation_path
-from basket.page import Filters, PageState
-from basket.sieve import Sieve
+from basket.page import LEVEL_ROWS as LIMIT
+from basket.page import MOST_ROWS, Filters, PageState
+from basket.rows import Opened
+from basket.sieve import View
 from portal.errors import Problem
-from portal.models import Product
+from portal.models import Observation, Product
 
-LIMIT: Final = 100
-MAX_LIMIT: Final = 200
-MOST_ROWS: Final = 200
-ITEM: Final = tuple(field.name for field in BasketItem._meta.concrete_fields)
-ITEM_COUNTS: Final = tuple(name for name in ITEM if name not in {"excluded", "selected"})
+MOST_READ: Final = 10_000  # items at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +65,9 @@ def nodes(basket: Basket, path: str, filters: Filters, cursor: str = "", limit: 
     nothing but the recommendation is asked for. Raises Problem for a path (404) or a cursor that does not exist.
     """
     with reading(basket) as stored:
-        reader = _Reader(stored, filters)
-        limit = max(1, min(limit, MAX_LIMIT))
-        return _level(path, reader.lines(locate(reader.basket, path), _after(cursor), limit + 1), limit)
+        view = View(stored, filters)
+        limit = max(1, min(limit, MOST_ROWS))
+        return _level(path, _lines(view, locate(stored, path), _after(cursor), limit + 1), limit)
 
 
 def open_levels(basket: Basket, state: PageState) -> dict[str, Level]:
@@ -76,15 +77,21 @@ def open_levels(basket: Basket, state: PageState) -> dict[str, Level]:
     nodes that are gone, or lie in no level shown, are left out.
     """
     with reading(basket) as stored:
-        reader = _Reader(stored, state.filters)
-        levels: dict[str, list[Line]] = {}
-        for path in _with_ancestors(state.open):
-            above = levels.get(path.rpartition("/")[0], [])
-            if not path or any(node.path == path and node.kind != "file" for _, node in above):
-                place = locate(reader.basket, path)
-                levels[path] = reader.lines(place, _after(state.window(path), lenient=True), LIMIT + 1)
-    limit = _fair([len(lines) for lines in levels.values()])
-    return {path: _level(path, lines, limit) for path, lines in levels.items()}
+        return open_levels_of(View(stored, state.filters), state)
+
+
+def open_levels_of(view: View, state: PageState) -> dict[str, Level]:
+    """The same for a basket that is being read."""
+    levels: dict[str, list[Line]] = {}
+    for path in _with_ancestors(state.open):
+        above = levels.get(path.rpartition("/")[0], [])
+        if not path or any(node.path == path and node.kind != "file" for _, node in above):
+            window = state.window(path)
+            place = locate(view.basket, path)
+            levels[path] = _lines(view, place, _after(window.after, lenient=True), window.rows + 1)
+    rows = {path: state.window(path).rows for path in levels}
+    limit = _fair([min(len(lines), rows[path]) for path, lines in levels.items()])
+    return {path: _level(path, lines, min(limit, rows[path])) for path, lines in levels.items()}
 
 
 def _level(path: str, lines: Sequence[Line], limit: int) -> Level:
@@ -113,7 +120,7 @@ def _with_ancestors(paths: Iterable[str]) -> list[str]:
 
 def _fair(lengths: Sequence[int]) -> int:
     """The largest limit per level with which all levels together have at most MOST_ROWS lines."""
-    limit = LIMIT
+    limit = MOST_ROWS
     while limit > 1 and sum(min(length, limit) for length in lengths) > MOST_ROWS:
         limit -= 1
     return limit
@@ -125,78 +132,84 @@ def _node(path: str, label: str, kind: str, amounts: dict[str, int]) -> Node:
     return Node(path, label, kind, files, amounts["bytes"], selected, state)
 
 
-class _Reader:
-    """One basket under one set of filters, in one snapshot."""
+def _lines(view: View, place: Place, after: int, most: int) -> list[Line]:
+    """The first lines of a level after a place in it."""
+    if place.mission is None:
+        found = _missions(view, after)
+    elif place.item is None:
+        found = _observations(view, place.mission, after, most)
+    elif place.row is None:
+        found = _inside(view, place, place.item, after, most)
+    else:
+        return []
+    return list(islice(found, most))
 
-    def __init__(self, basket: Basket, filters: Filters) -> None:
-        self.basket = basket
-        self.cube = cube_of(basket)
-        self.sieve = Sieve(filters, self.cube)
-        self.with_empty = not filters.narrowed
 
-    def lines(self, place: Place, after: int, most: int) -> list[Line]:
-        """The first lines of a level after a place in it."""
-        if place.mission is None:
-            found = self._missions(after)
-        elif place.item is None:
-            found = self._observations(place.mission, after, most)
-        elif place.row is None:
-            found = self._inside(place, place.item, after, most)
-        else:
-            return []
-        return [line for _, line in zip(range(most), found, strict=False)]
+def _missions(view: View, after: int) -> Iterator[Line]:
+    cells = view.total.cells
+    for number, name in enumerate(view.basket.missions):
+        amounts = {column: int(cells[column][number].sum()) for column in AMOUNTS}
+        if number > after and (amounts["files"] or _fileless(view, number)):
+            yield number, _node(encode(name), name, "mission", amounts)
 
-    def _missions(self, after: int) -> Iterator[Line]:
-        cells = self.sieve.total(self.basket).cells
-        empty: set[int] = set()
-        if self.with_empty:
-            without = items_of(self.basket).filter(facet_counts=b"", manifest__files=0)
-            empty = set(without.order_by().values_list("mission", flat=True).distinct())
-        for number, name in enumerate(self.basket.missions):
-            amounts = {column: int(cells[column][number].sum()) for column in AMOUNTS}
-            if number > after and (amounts["files"] or number in empty):
-                yield number, _node(encode(name), name, "mission", amounts)
 
-    def _observations(self, mission: int, after: int, most: int) -> Iterator[Line]:
-        """Items are read in portions until enough of them have a file that passes."""
-        name = self.basket.missions[mission]
-        items = items_of(self.basket).filter(mission=mission).select_related("observation", "manifest")
-        items = items.only(
-            *ITEM, "manifest__files", *(f"observation__{name}" for name in ("archive", "obsid", "obs_id"))
-        )
-        while portion := list(items.filter(position__gt=after)[:most]):
-            for item, amounts in zip(portion, self.sieve.sums(portion), strict=True):
-                if amounts["files"] or (self.with_empty and not item.manifest.files):
-                    path = observation_path(name, item.observation)
-                    yield item.position, _node(path, item.observation.obs_id, "observation", amounts)
-            after, most = portion[-1].position, MAX_LIMIT
+def _fileless(view: View, mission: int) -> int:
+    """How many observations that list nothing are shown."""
+    return 0 if view.filters.narrowed else int(view.basket.per_mission[mission][1])
 
-    def _inside(self, place: Place, item: BasketItem, after: int, most: int) -> Iterator[Line]:
-        """Files of the observation itself, then its exposures; or the files of one exposure. Lines are counted by
-        the manifest's rows, which lie in just that order."""
-        [(_, one)] = opened(self.cube, [item])
-        passing = one.carried & self.sieve.rows(item.manifest_id, one.rows)
-        files = passing & (one.rows.exposure == (place.exposure or 0))
-        files[: after + 1] = False
-        yield from self._files(place.path, one, np.flatnonzero(files)[:most])
-        if place.exposure is None:
-            yield from _exposures(place.path, item.manifest.exposures, one, passing, after)
 
-    def _files(self, path: str, one: Opened, rows: NDArray[np.intp]) -> Iterator[Line]:
-        stored = products(one.rows.product[rows]).in_bulk()
-        recommended = self.sieve.table.mask(Filters(mrp=True))
-        for row in rows:
-            pk, number = int(one.rows.product[row]), int(one.rows.signature[row])
-            if pk in stored:
-                yield (
-                    int(row),
-                    _file(path, stored[pk], selected=bool(one.selected[row]), mrp=bool(recommended[number])),
-                )
+def _observations(view: View, mission: int, after: int, most: int) -> Iterator[Line]:
+    """The first items that have a file that passes. Ever larger portions are read for them, so that few queries
+    find the last of ten thousand."""
+    among = items_of(view.basket).filter(mission=mission)
+    found: list[tuple[Item, dict[str, int]]] = []
+    size = most
+    while len(found) < most and (portion := items.read(among.filter(position__gt=after)[:size])):
+        sums = view.passing(portion).sums(len(portion))
+        fileless = _fileless_among(portion) if _fileless(view, mission) else set()
+        for place, item in enumerate(portion):
+            if sums["files"][place] or item.pk in fileless:
+                found.append((item, {name: int(sums[name][place]) for name in AMOUNTS}))
+        after, size = portion[-1].position, min(4 * size, MOST_READ)
+    name = view.basket.missions[mission]
+    observations = Observation.objects.only("archive", "obsid", "obs_id")
+    known = observations.in_bulk([item.observation_id for item, _ in found[:most]])
+    for item, amounts in found[:most]:
+        one = known[item.observation_id]
+        yield item.position, _node(observation_path(name, one), one.obs_id, "observation", amounts)
+
+
+def _fileless_among(among: Sequence[Item]) -> set[int]:
+    """The items whose observations list nothing."""
+    bare = [item.pk for item in among if item.pk and not item.facet_counts]
+    return set(BasketItem.objects.filter(pk__in=bare, manifest__files=0).values_list("pk", flat=True))
+
+
+def _inside(view: View, place: Place, item: Item, after: int, most: int) -> Iterator[Line]:
+    """Files of the observation itself, then its exposures; or the files of one exposure. Lines are counted by
+    the manifest's rows, which lie in just that order."""
+    [(_, one)] = opened(view.cube, [item])
+    passing = one.carried & view.rows([item.manifest_id], one.rows)
+    files = passing & (one.rows.exposure == (place.exposure or 0))
+    files[: after + 1] = False
+    yield from _files(view, place.path, one, np.flatnonzero(files)[:most])
+    if place.exposure is None:
+        yield from _exposures(place.path, place.exposures, one, passing, after)
+
+
+def _files(view: View, path: str, one: Opened, rows: NDArray[np.intp]) -> Iterator[Line]:
+    stored = products(one.rows.product[rows]).in_bulk()
+    recommended = view.table.mask(Filters(mrp=True))
+    for row in rows:
+        pk, number = int(one.rows.product[row]), int(one.rows.signature[row])
+        if pk in stored:
+            chosen, mrp = bool(one.selected[row]), bool(recommended[number])
+            yield int(row), _file(path, stored[pk], selected=chosen, mrp=mrp)
 
 
 def _exposures(path: str, names: Sequence[str], one: Opened, passing: Bools, after: int) -> Iterator[Line]:
     count: Callable[..., NDArray[Any]] = partial(np.bincount, one.rows.exposure[passing], minlength=len(names))
-    size, chosen = one.rows.bytes[passing], one.selected[passing]
+    size, chosen = np.maximum(one.rows.size[passing], 0), one.selected[passing]
     columns = dict(zip(AMOUNTS, (count(), count(chosen), count(size), count(size * chosen)), strict=True))
     last = np.searchsorted(one.rows.exposure, np.arange(len(names)), side="right") - 1
     for number in range(1, len(names)):

@@ -8,7 +8,8 @@ never stored: it is a function of the file's rights, its release date, the perso
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from math import inf
+from typing import Final, NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Case, CharField, Q, Value, When
@@ -34,6 +35,23 @@ class Verdict:
 OK: Final = Verdict(ok=True)
 
 
+class Guard(NamedTuple):
+    """What a verdict on a file looks at: facts that many files share."""
+
+    dataRights: str
+    t_obs_release: float | None
+    obs_collection: str
+    proposal_id: str
+
+    @property
+    def public_from(self) -> float:
+        """The MJD from which `judge` lets everybody read: -inf for what is public at all times, inf for never or
+        where the archive does not tell."""
+        if self.dataRights == "PUBLIC" or (self.dataRights == "" and self.t_obs_release is None):
+            return -inf
+        return inf if self.dataRights == "RESTRICTED" or self.t_obs_release is None else self.t_obs_release
+
+
 def mjd_to_datetime(mjd: float) -> datetime:
     """The moment of a Modified Julian Date (days, UTC); beyond the years 1 to 9999, their nearest end."""
     return MJD_EPOCH + timedelta(days=min(max(mjd, MJD_FIRST), MJD_LAST))
@@ -52,7 +70,7 @@ def granted_programs(user: User, now: datetime) -> set[tuple[str, str]]:
     return set(grants.values_list("program__obs_collection", "program__proposal_id"))
 
 
-def judge(product: Product, granted: set[tuple[str, str]], now: datetime) -> Verdict:
+def judge(product: Product | Guard, granted: set[tuple[str, str]], now: datetime) -> Verdict:
     """The verdict on one file, for somebody with these programs, at this moment."""
     rights = product.dataRights
     if rights == "PUBLIC":

@@ -5,7 +5,7 @@ The shape is the contract's: {"error": {"code", "message", "field"}}.
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import DataError
 from django.http import Http404
 from rest_framework import exceptions
@@ -54,6 +54,8 @@ def api_error(error: Exception, context: dict[str, Any]) -> Response | None:
         return Response(body(error.code, error.message, error.field), error.status)
     if isinstance(error, IMPOSSIBLE):
         return Response(body("bad_request", IMPOSSIBLE_TOLD), 400)
+    if isinstance(error, SuspiciousOperation):
+        return Response(body("bad_request", str(error) or "This request is not one of ours."), 400)
     if isinstance(error, Http404):
         return Response(body("not_found", str(error) or "There is nothing here."), 404)
     if isinstance(error, PermissionDenied):

@@ -60,6 +60,8 @@ class Observation(models.Model):
 
     # Raised whenever the list of products changes, so that a basket knows its copy is old
     products_version = models.PositiveIntegerField(default=0, editable=False)
+    # The transaction that raised it last, set by a trigger: what changed since is found without asking all
+    products_changed = models.BigIntegerField(db_default=0, editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["archive", "obsid"], name="one_observation_per_obsid")]
@@ -67,6 +69,7 @@ class Observation(models.Model):
             models.Index(fields=["size_class", "dec_zone", "center_ra"], name="observation_sky"),  # portal.search
             models.Index(fields=["proposal_id"], name="observation_program"),  # portal.search
             models.Index(fields=["archive", "obs_collection", "obs_id"], name="observation_obs_id"),  # links
+            models.Index(fields=["products_changed"], name="observation_changed"),  # basket.following
         ]
 
     def __str__(self) -> str:

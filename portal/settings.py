@@ -123,6 +123,8 @@ CELERY_BEAT_SCHEDULE = {
     "retrieval-tick": {"task": "retrieval.tasks.tick", "schedule": 10.0},
     "retrieval-layouts": {"task": "retrieval.tasks.sweep_layouts", "schedule": 3600.0},
     "basket-manifests": {"task": "basket.tasks.build_manifests", "schedule": 60.0},
+    "basket-forget": {"task": "basket.tasks.forget", "schedule": 3600.0},
+    "basket-fillings": {"task": "basket.tasks.find_fillings", "schedule": 10.0},
 }
 
 # People

@@ -8,7 +8,7 @@ from portal import api, api_docs, views
 
 api_routes: list[URLPattern | URLResolver] = [
     path("search/", api.search, name="search"),
-    path("basket/", include(("basket.api_urls", "basket"))),
+    path("", include(("basket.api_urls", "basket"))),
     path("retrievals/", include(("retrieval.api_urls", "retrievals"))),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", api_docs.show, name="docs"),

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from basket.versions import only_as_seen
 from portal.errors import Problem
 from portal.models import Observation
 from retrieval import accounting, delivery, history, onefile, plan, progress
@@ -100,17 +101,19 @@ def _is_running(retrieval: Retrieval, *, ready: bool) -> bool:
 def create(request: HttpRequest) -> HttpResponse:
     """Download the selected files of the basket: fields `method`, `layout`, `remove_completed`, `split`,
     `part_bytes`."""
-    retrieval = plan.freeze(
-        basket_of(request),
-        request.user,
-        timezone.now(),
-        method=request.POST.get("method", "zip"),
-        layout=request.POST.get("layout", "nested"),
-        remove_completed=_ticked(request, "remove_completed"),
-        split=_ticked(request, "split"),
-        part_bytes=_part_bytes(request.POST.get("part_bytes", "")),
-        key=lasting_key(request),
-    )
+    seen = request.POST.get("version", ""), "selected", request.POST.get("saw_selected", "")
+    with only_as_seen(basket_of(request), *seen):
+        retrieval = plan.freeze(
+            basket_of(request),
+            request.user,
+            timezone.now(),
+            method=request.POST.get("method", "zip"),
+            layout=request.POST.get("layout", "nested"),
+            remove_completed=_ticked(request, "remove_completed"),
+            split=_ticked(request, "split"),
+            part_bytes=_part_bytes(request.POST.get("part_bytes", "")),
+            key=lasting_key(request),
+        )
     return _begun(retrieval)
 
 

@@ -5,7 +5,7 @@ const all = (selector, from = document) => [...from.querySelectorAll(selector)];
 
 // Messages: one live region for ears, one toast for eyes
 let fading;
-function say(text, kind = "") {
+export function say(text, kind = "") {
   document.getElementById("status").textContent = text;
   const toast = document.getElementById("toast");
   Object.assign(toast, { textContent: text, className: `toast ${kind}`, hidden: false });
@@ -58,7 +58,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   const rows = all(".tree .node");
   const at = rows.indexOf(row);
-  (letter ? seek(rows, at, letter) : keys[event.key](rows, at))?.querySelector(".box").focus();
+  (letter ? seek(rows, at, letter) : keys[event.key](rows, at))?.querySelector("button.box, .name a").focus();
 });
 
 // Search results: tick all on the page, say how many are ticked

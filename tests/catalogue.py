@@ -1,16 +1,20 @@
 """A catalogue in the database, row by row or at random, and the laws that every basket has to obey."""
 
 import itertools
+import json
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from basket.cube import unpack_counts, unpack_ids
-from basket.ledger import cube_of, items_of, opened, settled
-from basket.models import Basket
+from basket import items
+from basket.cube import AMOUNTS, Counts, Cube, unpack_ids
+from basket.guards import public_from, until
+from basket.items import Item, settled
+from basket.ledger import cube_of, items_of, opened
+from basket.models import Basket, BasketItem
 from portal.archives.base import MRP
 from portal.models import Membership, Observation, Product
 
@@ -184,30 +188,54 @@ def list_at_random(draw: random.Random, catalogue: Catalogue, observation: Obser
 def assert_lawful(basket: Basket) -> None:
     """Every invariant of a stored basket."""
     basket = Basket.objects.get(pk=basket.pk)
-    cube, items = cube_of(basket), list(items_of(basket).select_related("manifest", "observation"))
-    sums: Counter[tuple[int, int, str]] = Counter()
+    cube, among = cube_of(basket), items.read(items_of(basket))
+    counts = settled(cube, among)
     carried: list[int] = []
-    for item, one in opened(cube, items):
-        counts = settled(cube, item)
-        tallied = one.counts()
-        assert counts.tolist() == tallied.tolist(), "counts are the tally of the rows"
-        assert (unpack_counts(item.facet_counts)["files"] > 0).all(), "no count of nothing is stored"
+    for some, one in opened(cube, among):
+        assert one.counts().pack(len(some)) == settled(cube, some).pack(len(some)), (
+            "counts are the tally of the rows"
+        )
         assert not (one.selected & ~one.carried).any(), "only what is carried is selected"
-        assert item.applied_serial <= basket.bulk_serial
-        assert item.mission == basket.missions.index(item.observation.obs_collection)
         carried += one.rows.product[one.carried].tolist()
-        for count in counts:
-            for name in ("files", "selected_files", "bytes", "selected_bytes"):
-                sums[item.mission, int(count["signature"]), name] += int(count[name])
     assert len(carried) == len(set(carried)), "a file is carried once"
     assert set(carried) == set(unpack_ids(basket.product_ids)), "the ids are those of the carried files"
-    assert len({item.position for item in items}) == len(items), "positions are distinct"
-    for name in ("files", "selected_files", "bytes", "selected_bytes"):
-        stored = {
-            (*map(int, place), name): int(cube.cells[name][tuple(place)])
-            for place in np.argwhere(cube.cells[name])
-        }
+    assert (counts.records["files"] > 0).all(), "no count of nothing is stored"
+    assert all(item.applied_serial <= basket.bulk_serial for item in among)
+    assert len({item.position for item in among}) == len(among), "positions are distinct"
+    assert_sums(cube, among, counts)
+    release = public_from(among, counts)
+    guarded = Cube.unpack(basket.guarded_counts, len(basket.missions))
+    assert_sums(guarded, among, counts.only(release > basket.guarded_as_of))
+    assert_counters(basket)
+
+
+def assert_sums(cube: Cube, among: Sequence[Item], counts: Counts) -> None:
+    """The cube holds the sums of these counts, and nothing else."""
+    sums: Counter[tuple[int, int, str]] = Counter()
+    for count, place in zip(counts.records, counts.place, strict=True):
+        for name in AMOUNTS:
+            sums[among[place].mission, int(count["signature"]), name] += int(count[name])
+    for name in AMOUNTS:
+        stored = {(*map(int, at), name): int(cube.cells[name][tuple(at)]) for at in np.argwhere(cube.cells[name])}
         assert stored == {key: value for key, value in sums.items() if key[2] == name and value}, name
+
+
+def assert_counters(basket: Basket) -> None:
+    """What the row counts is what the items say one by one."""
+    listed: Counter[int] = Counter()
+    every = list(BasketItem.objects.filter(basket=basket).select_related("manifest", "observation"))
+    for item in every:
+        assert item.mission == basket.missions.index(item.observation.obs_collection)
+        assert item.guarded_until == until(json.dumps(item.manifest.guards), basket.guarded_as_of)
+        listed.update(set(unpack_ids(item.manifest.product_ids)))
+    absent = set(listed) - set(unpack_ids(basket.product_ids))
+    assert set(unpack_ids(basket.absent_ids)) == absent, "listed, and carried by nobody"
+    assert {file for file, times in listed.items() if times > 1} <= set(unpack_ids(basket.shared_ids))
+    assert basket.absent_files == len(absent)
+    assert (basket.observations, basket.rows) == (len(every), sum(item.manifest.rows for item in every))
+    missions = Counter(item.mission for item in every)
+    bare = Counter(item.mission for item in every if not item.manifest.files)
+    assert basket.per_mission == [[missions[number], bare[number]] for number in range(len(basket.missions))]
 
 
 def names(products: Iterable[Product]) -> list[str]:

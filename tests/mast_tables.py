@@ -104,7 +104,7 @@ def catalogue(*, keys: bool = True) -> dict[str, list[tuple[Any, ...]]]:
         models = (Observation, Product, Membership, StoredFile, Program)
         return {model.__name__: list(model._default_manager.order_by("pk").values_list()) for model in models}
     return {
-        "Observation": sorted(_values(Observation, {"id", "products_version"}), key=repr),
+        "Observation": sorted(_values(Observation, {"id", "products_version", "products_changed"}), key=repr),
         "Product": sorted(_values(Product, {"id"}), key=repr),
         "Membership": sorted(
             Membership.objects.values_list(

@@ -2,6 +2,8 @@
 
 import random
 from collections.abc import Iterable
+from copy import deepcopy
+from itertools import count
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
@@ -18,8 +20,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from basket import chosen, facets, filling, removal, selection
-from basket.merging import merge
+from basket import chosen, copying, facets, filling, following, keeping, merging, removal, selection
+from basket.holders import Holder
 from basket.models import Basket
 from basket.nodes import encode, observation_path
 from basket.page import Filters
@@ -50,6 +52,8 @@ class BasketMachine(RuleBasedStateMachine):
         self.savepoint = transaction.savepoint()
         self.model = Model(dict(self.lists))
         self.basket = Basket(owner=self.owner, key=f"owner:{self.owner.pk}")
+        self.strangers = count()
+        self.shared: tuple[Basket, list[tuple[int, int, set[int], set[int]]]] | None = None
         self.version = 0
         self.filters = EVERYTHING
 
@@ -145,11 +149,16 @@ class BasketMachine(RuleBasedStateMachine):
         after = {int(pk) for ids in chosen.selected_ids(self.basket) for pk in ids}
         assert after & hidden == before, "a selection under a filter leaves hidden files alone"
 
-    @rule(numbers=st.lists(st.integers(0, 30), min_size=1, max_size=4), filters=FILTERS, drop=st.integers(0, 3))
-    def merge(self, numbers: list[int], filters: Filters, drop: int) -> None:
-        """A stranger chose something, and signs in."""
-        pks = self.pks(numbers)
-        stranger, model = Basket(key="stranger"), Model(dict(self.model.lists))
+    @rule(
+        numbers=st.lists(st.integers(0, 30), min_size=1, max_size=4),
+        filters=FILTERS,
+        drop=st.integers(0, 3),
+        back=st.booleans(),
+    )
+    def merge(self, numbers: list[int], filters: Filters, drop: int, back: bool) -> None:
+        """A stranger chose something, and signs in; and perhaps wants their own basket back as it was."""
+        pks, key, now = self.pks(numbers), f"stranger{next(self.strangers)}", timezone.now()
+        stranger, model = Basket(key=key), Model(dict(self.model.lists))
         filling.add_observations(stranger, pks)
         model.add(pks)
         selection.select(stranger, "", filters, value=True)
@@ -157,13 +166,40 @@ class BasketMachine(RuleBasedStateMachine):
         if drop == 0:
             removal.remove_selected(stranger)
             model.take_out(set(model.selected))
-        parts = [model.part(one, {file.id for file in model.carried(one)}) for one in model.order]
-        merge("stranger", self.owner)
-        assert merge("stranger", self.owner) is None
-        self.model.put_back(parts)
+        before, theirs = deepcopy(self.model), self.parts(model)
+        joined = merging.take_over(key, self.owner, now)
+        assert merging.take_over(key, self.owner, now) is None
+        self.model.put_back(theirs)
         self.model.selected |= model.selected
         self.model.removals += model.removals
-        self.basket = Basket.objects.get(owner=self.owner)
+        if back and joined and joined.joining:
+            self.found_again()
+            assert_lawful(self.basket)
+            merging.undo(Holder(owner=self.owner.pk), joined.joining, now)
+            self.model = before
+        self.found_again()
+
+    @precondition(lambda self: self.model.position)
+    @rule()
+    def share(self) -> None:
+        """A copy of this moment, for whoever has the link."""
+        self.shared = copying.frozen(self.basket), self.parts(self.model)
+
+    @precondition(lambda self: self.shared)
+    @rule()
+    def copy_the_share(self) -> None:
+        """What was shared comes in again."""
+        copy, parts = self.shared or (Basket(), [])
+        merging.copy_in(self.basket, copy)
+        self.model.put_back(parts)
+        self.model.selected |= {file for part in parts for file in part[3]} & set(self.model.carrier)
+        self.found_again()
+
+    def parts(self, model: Model) -> list[tuple[int, int, set[int], set[int]]]:
+        return [model.part(one, {file.id for file in model.carried(one)}) for one in model.order]
+
+    def found_again(self) -> None:
+        self.basket = keeping.opened(Holder(owner=self.owner.pk))
         self.version = min(self.version, self.basket.version)
 
     @rule(number=st.integers(0, 30), seed=st.integers(0, 10**6))
@@ -180,7 +216,7 @@ class BasketMachine(RuleBasedStateMachine):
         observation.save()
         before = set(self.model.carrier)
         self.model.follow(observation.pk, listing(observation))
-        changed = filling.rebase(self.basket)
+        changed = following.rebase(self.basket)
         assert bool(changed) == (observation.pk in self.model.position)
         assert (changed.came, changed.left) == (
             len(set(self.model.carrier) - before),

@@ -180,23 +180,29 @@ def test_a_filter_that_makes_no_sense_is_refused_by_name(filled: Client) -> None
     assert "mrp is 1 or 0" in answer.content.decode()
 
 
-def test_a_long_level_is_cut_and_its_next_lines_are_an_address(client: Client, catalogue: Catalogue) -> None:
-    names = [f"jw9_{number:04}_cal.fits" for number in range(250)]
+def test_a_long_level_is_cut_and_its_next_lines_come_below_until_the_page_is_full(
+    client: Client, catalogue: Catalogue
+) -> None:
+    names = [f"jw9_{number:04}_cal.fits" for number in range(450)]
     observation = catalogue.filled(*names, obs_id="jw9")
     add(client, observation)
     address = f"open=JWST/{key(observation)}"
-    seen: list[str] = []
-    for _ in range(4):
-        shown = page(client, address)
-        rows = [path for path in states(client, address) if path.count("/") > 1]
-        assert len(rows) <= 200
-        seen += rows
-        following = re.search(r'href="\?([^"]*)" id="mn-', shown)
+    shown: list[list[str]] = []
+    pages: list[str] = []
+    for _ in range(9):
+        pages.append(page(client, address))
+        shown.append([path for path in states(client, address) if path.count("/") > 1])
+        following = re.search(r'href="\?([^"]*)" id="mn-', pages[-1])
         if following is None:
             break
         address = following[1]
-    assert len(seen) == len(set(seen)) == 250
-    assert "back to the first" in shown
+    assert [len(rows) for rows in shown] == [100, 198, 198, 54], "two more rows are what lies above"
+    assert shown[1][:100] == shown[0]
+    every = [path for rows in shown[1:] for path in rows]
+    assert len(every) == len(set(every)) == 450
+    assert "show more (350 files left)" in pages[0]
+    assert "go on (252 files left)" in pages[1]
+    assert ["back to the first" in text for text in pages] == [False, False, True, True]
 
 
 def test_the_page_is_never_cached(filled: Client) -> None:

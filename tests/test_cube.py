@@ -1,9 +1,6 @@
-"""The arithmetic of a basket, against sums over plain lists."""
-
-import random
+"""The arithmetic of a basket: counts of many items at once, against sums over plain lists."""
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyroaring import BitMap64
@@ -11,56 +8,39 @@ from pyroaring import BitMap64
 from basket.cube import (
     FACET_COUNT,
     MISSION_COUNT,
+    Counts,
     Cube,
-    Opened,
-    Rows,
+    Ints,
     array_of,
-    choose,
     fit,
     ids_of,
-    pack_bits,
     pack_ids,
-    partial,
-    tally,
-    unpack_bits,
-    unpack_counts,
     unpack_ids,
 )
 
-ROW = st.tuples(
-    st.integers(1, 2**40),
-    st.integers(0, 30),
-    st.integers(0, 2**32 - 1),
-    st.one_of(st.none(), st.integers(0, 10**12)),
+Record = tuple[int, int, int, int, int]
+ITEMS = st.lists(
+    st.dictionaries(st.integers(0, 300), st.tuples(st.integers(1, 9), st.integers(0, 10**12)), max_size=5),
+    max_size=6,
 )
-LISTS = st.lists(ROW, max_size=40, unique_by=lambda row: row[0])
 
 
-def some(length: int, seed: int) -> np.ndarray:
-    """As many booleans, at random."""
-    draw = random.Random(seed)
-    return np.array([draw.random() < 0.5 for _ in range(length)], np.bool_)
+def counts(*items: list[Record]) -> Counts:
+    """Counts of items, each (signature, files, selected files, bytes, selected bytes)."""
+    return Counts.unpack([np.array(records, FACET_COUNT).tobytes() for records in items])
 
 
-def counts(*records: tuple[int, int, int, int, int]) -> np.ndarray:
-    return np.array(list(records), FACET_COUNT)
+def missions(*numbers: int) -> Ints:
+    return np.array(numbers, np.int64)
+
+
+def selected(one: Counts) -> list[int]:
+    found: list[int] = one.records["selected_files"].tolist()
+    return found
 
 
 def test_blobs_have_the_widths_that_the_design_counts_on() -> None:
-    assert (FACET_COUNT.itemsize, MISSION_COUNT.itemsize, len(Rows.pack([(1, 2, 3, 4)]))) == (26, 32, Rows.WIDTH)
-
-
-@given(LISTS)
-def test_rows_come_back_as_they_were_packed(rows: list[tuple[int, int, int, int | None]]) -> None:
-    unpacked = Rows.unpack(Rows.pack(rows))
-    columns = (unpacked.product, unpacked.signature, unpacked.exposure, unpacked.size)
-    back = list(zip(*(column.tolist() for column in columns), strict=True))
-    assert back == [(*row[:3], -1 if row[3] is None else row[3]) for row in rows]
-
-
-def test_a_signature_that_does_not_fit_is_refused_and_not_cut() -> None:
-    with pytest.raises(OverflowError):
-        Rows.pack([(1, 2**16, 0, 5)])
+    assert (FACET_COUNT.itemsize, MISSION_COUNT.itemsize) == (26, 32)
 
 
 @given(st.sets(st.integers(0, 2**50), max_size=60))
@@ -70,90 +50,78 @@ def test_sets_of_ids_come_back_and_nothing_is_an_empty_blob(ids: set[int]) -> No
     assert array_of(ids_of(np.array(sorted(ids), np.int64))).tolist() == sorted(ids)
 
 
-def test_bits_are_stored_most_significant_first() -> None:
-    rows = np.array([True, False, False, False, False, False, False, False, True], np.bool_)
-    assert pack_bits(rows) == b"\x80\x80"
-    assert unpack_bits(b"\x80\x80", 9).tolist() == rows.tolist()
-
-
-@given(LISTS, st.integers(0, 99))
-def test_a_tally_is_the_sums_by_signature(rows: list[tuple[int, int, int, int | None]], seed: int) -> None:
-    among, selected = some(len(rows), seed), some(len(rows), seed + 1)
-    expected: dict[int, list[int]] = {}
-    for row, is_in, chosen in zip(rows, among, selected, strict=True):
-        if is_in:
-            sums = expected.setdefault(row[1], [0, 0, 0, 0])
-            amount = row[3] or 0
-            for place, add in enumerate((1, chosen, amount, amount * chosen)):
-                sums[place] += int(add)
-    found = tally(Rows.unpack(Rows.pack(rows)), among, selected)
-    assert {one[0]: list(one)[1:] for one in found.tolist()} == expected
-
-
-def test_sums_of_large_sizes_are_exact() -> None:
-    rows = Rows.unpack(Rows.pack((number, 7, 0, 10**10 + number) for number in range(1000)))
-    everything = np.ones(1000, np.bool_)
-    assert tally(rows, everything, everything)["bytes"].tolist() == [1000 * 10**10 + 499500]
-
-
-@given(LISTS, st.integers(0, 99))
-def test_an_item_opens_as_it_was_closed(rows: list[tuple[int, int, int, int | None]], seed: int) -> None:
-    unpacked = Rows.unpack(Rows.pack(rows))
-    carried = some(len(rows), seed)
-    one = Opened(unpacked, carried, some(len(rows), seed + 1) & carried)
-    bits = pack_bits(one.selected) if partial(one.counts()).any() else None
-    again = Opened.unpack(unpacked, one.counts(), pack_bits(~carried), bits)
-    assert again.carried.tolist() == one.carried.tolist()
-    assert again.selected.tolist() == one.selected.tolist()
-
-
-def test_stale_bits_are_ignored_where_a_count_is_whole() -> None:
-    rows = Rows.unpack(Rows.pack([(1, 3, 0, 5), (2, 3, 0, 5), (3, 4, 0, 5), (4, 4, 0, 5)]))
-    stale = pack_bits(np.array([True, False, True, False]))
-    one = Opened.unpack(rows, counts((3, 2, 0, 10, 0), (4, 2, 1, 10, 5)), None, stale)
-    assert one.selected.tolist() == [False, False, True, False]
+@given(ITEMS)
+def test_counts_of_many_items_are_the_counts_of_each(items: list[dict[int, tuple[int, int]]]) -> None:
+    blobs = [
+        np.array(
+            [(key, files, files // 2, size, size // 2) for key, (files, size) in sorted(one.items())], FACET_COUNT
+        )
+        for one in items
+    ]
+    together = Counts.unpack([blob.tobytes() for blob in blobs])
+    assert together.pack(len(items)) == [blob.tobytes() for blob in blobs]
+    sums = together.sums(len(items))
+    assert sums["files"].tolist() == [int(blob["files"].sum()) for blob in blobs]
+    assert sums["selected_bytes"].tolist() == [int(blob["selected_bytes"].sum()) for blob in blobs]
+    some = together.records["files"] > 4
+    assert together.only(some).sums(len(items))["files"].tolist() == [
+        int(blob["files"][blob["files"] > 4].sum()) for blob in blobs
+    ]
+    assert together.any(some, len(items)).tolist() == [bool((blob["files"] > 4).any()) for blob in blobs]
+    places = list(range(0, len(items), 2))[::-1]
+    assert together.of(places, len(items)).pack(len(places)) == [blobs[place].tobytes() for place in places]
+    is_in = together.spread(some, len(items))
+    for place, blob in enumerate(blobs):
+        for signature in range(0, 301, 7):
+            wanted = signature in blob["signature"][blob["files"] > 4]
+            assert is_in(np.array([place]), np.array([signature], np.uint16)).tolist() == [wanted]
 
 
 def test_choosing_changes_only_the_counts_in_scope() -> None:
-    before = counts((1, 4, 2, 40, 20), (2, 3, 1, 30, 10))
-    after = choose(before, np.array([True, False]), value=True)
-    assert after.tolist() == [(1, 4, 4, 40, 40), (2, 3, 1, 30, 10)]
-    assert choose(before, np.array([True, True]), value=False)["selected_files"].tolist() == [0, 0]
+    before = counts([(1, 4, 2, 40, 20)], [(2, 3, 1, 30, 10)])
+    after = before.choose(np.array([True, False]), value=True)
+    assert after.records.tolist() == [(1, 4, 4, 40, 40), (2, 3, 1, 30, 10)]
+    assert selected(before.choose(np.array([True, True]), value=False)) == [0, 0]
+    assert after.partial.tolist() == [False, True]
 
 
 def test_counts_of_two_missions_are_kept_apart() -> None:
     cube = Cube.unpack(b"", 2)
-    cube.shift(0, counts(), counts((5, 4, 0, 40, 0)))
-    cube.shift(1, counts(), counts((5, 1, 1, 7, 7)))
+    cube.enter(missions(0, 1), counts([(5, 4, 0, 40, 0)], [(5, 1, 1, 7, 7)]))
     assert cube.sums() == {"files": 5, "selected_files": 1, "bytes": 47, "selected_bytes": 7}
     again = Cube.unpack(cube.pack(), 2)
     assert again.cells.tolist() == cube.cells.tolist()
     assert len(cube.pack()) == 2 * MISSION_COUNT.itemsize
 
 
+def test_items_of_one_mission_and_signature_add_up() -> None:
+    cube = Cube.unpack(b"", 1)
+    cube.enter(missions(0, 0, 0), counts(*[[(5, 1, 1, 2**40, 7)]] * 3))
+    assert cube.sums() == {"files": 3, "selected_files": 3, "bytes": 3 * 2**40, "selected_bytes": 21}
+
+
 def test_a_bulk_selection_reaches_items_that_have_not_heard_of_it_and_no_others() -> None:
     cube = Cube.unpack(b"", 1)
-    cube.shift(0, counts(), counts((5, 8, 0, 80, 0), (6, 8, 0, 80, 0)))
+    cube.enter(missions(0), counts([(5, 8, 0, 80, 0), (6, 8, 0, 80, 0)]))
     cube.note(0, fit(np.array([False] * 5 + [True]), 7), 3, value=True)
-    item = counts((5, 4, 1, 40, 10), (6, 4, 1, 40, 10))
-    assert cube.settle(item, 0, 2)["selected_files"].tolist() == [4, 1]
-    assert cube.settle(item, 0, 3)["selected_files"].tolist() == [1, 1]
+    items = counts([(5, 4, 1, 40, 10), (6, 4, 1, 40, 10)], [(5, 4, 1, 40, 10)])
+    assert selected(cube.settle(items, missions(0, 0), missions(2, 3))) == [4, 1, 1]
+    assert selected(cube.settle(items, missions(0, 0), missions(3, 2))) == [1, 1, 4]
     assert cube.sums()["selected_files"] == 8
 
 
 def test_a_bulk_selection_of_one_mission_leaves_the_other_alone() -> None:
     cube = Cube.unpack(b"", 2)
-    cube.shift(0, counts(), counts((5, 4, 0, 40, 0)))
-    cube.shift(1, counts(), counts((5, 3, 0, 30, 0)))
+    cube.enter(missions(0, 1), counts([(5, 4, 0, 40, 0)], [(5, 3, 0, 30, 0)]))
     cube.note(1, fit(np.ones(6, np.bool_), 6), 1, value=True)
-    assert cube.settle(counts((5, 4, 0, 40, 0)), 0, 0)["selected_files"].tolist() == [0]
+    assert selected(cube.settle(counts([(5, 4, 0, 40, 0)]), missions(0), missions(0))) == [0]
     assert cube.sums()["selected_files"] == 3
 
 
 def test_an_entry_without_files_is_dropped_when_packed() -> None:
     cube = Cube.unpack(b"", 1)
-    cube.shift(0, counts(), counts((5, 4, 0, 40, 0)))
-    cube.shift(0, counts((5, 4, 0, 40, 0)), counts())
+    cube.enter(missions(0), counts([(5, 4, 0, 40, 0)]))
+    cube.leave(missions(0), counts([(5, 4, 0, 40, 0)]))
     assert cube.pack() == b""
 
 
@@ -162,6 +130,9 @@ def test_a_mask_of_another_length_lets_nothing_unknown_through() -> None:
     assert fit(np.array([True, True]), 1).tolist() == [True]
 
 
-def test_counts_of_an_empty_item_are_no_counts() -> None:
-    assert len(unpack_counts(b"")) == 0
-    assert Cube.unpack(b"", 0).settle(unpack_counts(b""), 0, 0).tolist() == []
+def test_counts_of_no_items_and_of_empty_ones_are_no_counts() -> None:
+    for blobs in ([], [b"", b""]):
+        one = Counts.unpack(blobs)
+        assert len(one.records) == 0
+        assert one.pack(len(blobs)) == blobs
+        assert Cube.unpack(b"", 0).settle(one, missions(0, 0), missions(0, 0)).records.tolist() == []

@@ -1,8 +1,8 @@
-"""Whose basket it is: a stranger's by a key in the session, a person's own, and the merge of both at login."""
+"""Whose basket it is: a stranger's by a cookie, a person's own, and the merge of both at login."""
 
 import asyncio
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,14 +17,15 @@ from django.test import RequestFactory
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from basket import context, facets, filling, removal, selection, tree
+from basket import context, copying, facets, filling, keeping, removal, selection, tree
 from basket.chosen import selected_ids, selected_products
-from basket.current import KEY, current
+from basket.current import COOKIE, current
 from basket.facets import total_files
-from basket.merging import Merged, merge
+from basket.holders import Holder
 from basket.middleware import current_basket
-from basket.models import Basket, BasketItem, Removal
+from basket.models import Basket, Removal
 from basket.page import Filters, PageState
+from portal.errors import Problem
 from portal.models import Observation
 from tests.catalogue import Catalogue, assert_lawful, names
 
@@ -32,11 +33,11 @@ EVERYTHING = Filters(mrp=False)
 
 
 class Browser:
-    """A session that lasts from request to request, as a cookie makes it."""
+    """Cookies that last from request to request."""
 
     def __init__(self, user: User | None = None) -> None:
         self.user = user
-        self.cookie: str | None = None
+        self.cookies: dict[str, str] = {}
 
     def ask(self, view: Callable[[Any], Any]) -> Any:
         """What a view returns for a request through the middleware."""
@@ -47,23 +48,24 @@ class Browser:
             answers.append(view(request))
             return HttpResponse()
 
-        current_basket(answer)(request)
-        self.leave(request)
+        self.leave(request, current_basket(answer)(request))
         return answers[0]
 
-    def request(self) -> Any:
+    def request(self, **posted: str) -> Any:
         """A request with a session and a place for messages."""
-        request: Any = RequestFactory().get("/")
-        request.session = SessionStore(self.cookie)
+        request: Any = RequestFactory().post("/", posted) if posted else RequestFactory().get("/")
+        request.COOKIES = dict(self.cookies)
+        request.session = SessionStore(self.cookies.get("sessionid"))
         request.user = self.user or AnonymousUser()
         request._messages = FallbackStorage(request)
         return request
 
-    def leave(self, request: Any) -> None:
-        """What SessionMiddleware does with an answer."""
+    def leave(self, request: Any, response: Any) -> None:
+        """What SessionMiddleware does with an answer, and a browser with its cookies."""
         if request.session.modified and not request.session.is_empty():
             request.session.save()
-            self.cookie = request.session.session_key
+            self.cookies["sessionid"] = request.session.session_key
+        self.cookies |= {name: morsel.value for name, morsel in response.cookies.items()}
 
     def add(self, *observations: Observation) -> None:
         self.ask(lambda request: filling.add_observations(request.basket, [one.pk for one in observations]))
@@ -82,7 +84,38 @@ def test_looking_makes_no_basket_and_no_session(db: None) -> None:
     browser = Browser()
     assert browser.files() == 0
     assert not Basket.objects.exists()
-    assert browser.cookie is None
+    assert set(browser.cookies) == {COOKIE}
+
+
+def test_the_cookie_comes_with_the_first_look_and_stays(db: None) -> None:
+    browser = Browser()
+    browser.files()
+    first = browser.cookies[COOKIE]
+    assert len(first) >= 43
+    browser.add(Catalogue().filled("a.fits"))
+    assert browser.cookies[COOKIE] == first
+    assert first not in str(Basket.objects.values_list("key", "stranger").get())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_first_additions_at_once_are_in_one_basket() -> None:
+    """Only a cookie of the first page is there: neither a basket nor a session."""
+    browser, catalogue = Browser(), Catalogue()
+    browser.files()
+    observations = [catalogue.filled(f"{number}.fits") for number in range(4)]
+
+    def add(observation: Observation) -> None:
+        tab = Browser()
+        tab.cookies = dict(browser.cookies)
+        try:
+            tab.add(observation)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as together:
+        list(together.map(add, observations))
+    assert browser.files() == 4
+    assert Basket.objects.count() == 1
 
 
 def test_a_stranger_finds_their_basket_again(db: None) -> None:
@@ -130,20 +163,21 @@ def test_nobody_sees_the_basket_of_somebody_else(alice: User, bob: User) -> None
     Browser(alice).add(Catalogue().filled("a.fits"))
     assert Browser(bob).files() == 0
     thief = Browser()
-    thief.cookie = forged(Basket.objects.get().key)
+    for forged in (Basket.objects.get().key, "x" * 5000, "\0", "~", ""):
+        thief.cookies = {COOKIE: forged}
+        assert thief.files() == 0
+
+
+def test_a_key_out_of_the_database_is_no_cookie(db: None) -> None:
+    browser, thief = Browser(), Browser()
+    browser.add(Catalogue().filled("a.fits"))
+    thief.cookies = {COOKIE: Basket.objects.get().key}
     assert thief.files() == 0
 
 
-def forged(key: str) -> str:
-    session = SessionStore()
-    session[KEY] = key
-    session.save()
-    return str(session.session_key)
-
-
-def test_a_basket_outlasts_a_key_that_leads_nowhere(db: None) -> None:
+def test_a_basket_outlasts_a_cookie_that_leads_nowhere(db: None) -> None:
     browser = Browser()
-    browser.cookie = forged("gone")
+    browser.cookies = {COOKIE: "gone"}
     browser.add(Catalogue().filled("a.fits"))
     assert browser.files() == 1
 
@@ -153,11 +187,9 @@ def test_what_a_stranger_chose_is_there_after_login(alice: User) -> None:
     browser.add(Catalogue().filled("a.fits", "b.fits"))
     browser.ask(lambda request: selection.select(request.basket, "", Filters(mrp=False, q="b"), value=True))
     browser.user = alice
-    assert browser.told() == [
-        "What you chose before you signed in is in your basket now: 1 observation with 2 files."
-    ]
+    assert browser.told() == ["Your 1 observation from before signing in was added, with 2 files."]
     assert browser.told() == []
-    basket = Basket.objects.get()
+    basket = keeping.opened(Holder(owner=alice.pk))
     assert (basket.owner, names(selected_products(basket))) == (alice, ["b.fits"])
     assert_lawful(basket)
 
@@ -176,7 +208,7 @@ def test_both_baskets_and_both_selections_are_united(alice: User) -> None:
     browser.ask(lambda request: selection.select(request.basket, "", Filters(mrp=False, q="-c."), value=True))
     browser.user = alice
     assert browser.files() == own.files() == 5
-    basket = Basket.objects.get()
+    basket = keeping.opened(Holder(owner=alice.pk))
     assert names(selected_products(basket)) == ["a.fits", "gs.fits", "d.fits"]
     assert_lawful(basket)
 
@@ -187,8 +219,9 @@ def test_the_same_observation_in_both_is_there_once(alice: User) -> None:
     browser = Browser()
     browser.add(observation)
     browser.user = alice
+    assert browser.told() == ["Your 1 observation from before signing in was already there."]
     assert browser.files() == 2
-    assert BasketItem.objects.count() == 1
+    assert keeping.opened(Holder(owner=alice.pk)).items.count() == 1
 
 
 def test_what_a_stranger_took_out_can_be_brought_back_after_login(alice: User) -> None:
@@ -201,7 +234,7 @@ def test_what_a_stranger_took_out_can_be_brought_back_after_login(alice: User) -
     assert browser.files() == 2
     browser.ask(lambda request: removal.undo(request.basket))
     assert browser.files() == 4
-    assert_lawful(Basket.objects.get())
+    assert_lawful(keeping.opened(Holder(owner=alice.pk)))
 
 
 def test_an_empty_basket_is_merged_without_a_word(alice: User) -> None:
@@ -213,49 +246,58 @@ def test_an_empty_basket_is_merged_without_a_word(alice: User) -> None:
     assert Removal.objects.get().basket.owner == alice
 
 
-def test_a_second_merge_finds_nothing(alice: User) -> None:
-    basket = Basket(key="stranger")
-    filling.add_observations(basket, [Catalogue().filled("a.fits").pk])
-    assert merge("stranger", alice) == Merged(observations=1, files=1)
-    assert merge("stranger", alice) is None
-    assert Basket.objects.get().version == 1
-
-
-def test_logout_leaves_the_basket_with_its_owner(alice: User) -> None:
-    browser = Browser(alice)
+def test_after_signing_out_there_is_a_fresh_basket(alice: User) -> None:
+    browser = Browser()
     browser.add(Catalogue().filled("a.fits"))
-    browser.user, browser.cookie = None, None
+    first = browser.cookies[COOKIE]
+    browser.user = alice
+    assert browser.files() == 1
+    assert browser.cookies[COOKIE] == f"~{first}"
+    browser.user = None
     assert browser.files() == 0
+    assert browser.cookies[COOKIE] not in {first, f"~{first}"}
+    browser.add(Catalogue().filled("b.fits", "c.fits"))
+    assert (browser.files(), Browser(alice).files()) == (2, 1)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_login_in_many_tabs_at_once_merges_once() -> None:
-    alice = User.objects.create_user("alice")
-    catalogue = Catalogue()
-    observations = [catalogue.filled(f"{number}.fits") for number in range(4)]
-    filling.add_observations(Basket(key="stranger"), [one.pk for one in observations[:3]])
-    filling.add_observations(Basket(key="other"), [one.pk for one in observations[1:]])
-    start = threading.Barrier(4)
-    results: list[object] = []
+def test_what_a_tab_adds_while_another_one_signs_in_comes_along(alice: User) -> None:
+    browser, late = Browser(), Browser()
+    browser.files()
+    late.cookies = dict(browser.cookies)
+    browser.user = alice
+    assert browser.files() == 0
+    late.add(Catalogue().filled("a.fits"))
+    assert browser.told() == ["Your 1 observation from before signing in was added, with 1 file."]
+    assert browser.files() == 1
 
-    def sign_in(key: str) -> None:
-        start.wait()
-        try:
-            results.append(merge(key, alice))
-        except Exception as error:
-            results.append(error)
-        finally:
-            connection.close()
 
-    threads = [threading.Thread(target=sign_in, args=(key,)) for key in ("stranger", "other") * 2]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(map(repr, results)) == sorted(map(repr, [None, None, Merged(3, 3), Merged(3, 3)]))
-    basket = Basket.objects.get()
-    assert total_files(basket) == 4
-    assert_lawful(basket)
+def test_a_form_means_the_basket_that_its_page_showed(alice: User) -> None:
+    browser, holder = Browser(alice), Holder(owner=alice.pk)
+    browser.add(Catalogue().filled("a.fits"))
+    shown = keeping.opened(holder)
+    keeping.new(holder, "Another", timezone.now())
+    assert browser.files() == 0
+    request = browser.request(basket=str(shown.pk))
+    assert current(request) == shown
+    assert total_files(current(request)) == 1
+
+
+@pytest.mark.parametrize("named", ["removed", "foreign", "frozen", "99999999999999999999", "0"])
+def test_a_form_of_a_basket_that_is_gone_is_refused(alice: User, bob: User, named: str) -> None:
+    browser, holder = Browser(alice), Holder(owner=alice.pk)
+    browser.add(Catalogue().filled("a.fits"))
+    Browser(bob).add(Catalogue().filled("b.fits"))
+    mine = keeping.opened(holder)
+    keys = {"removed": mine, "foreign": keeping.opened(Holder(owner=bob.pk)), "frozen": copying.frozen(mine)}
+    if named == "removed":
+        keeping.remove(holder, mine.pk, timezone.now())
+    posted = str(keys[named].pk) if named in keys else named
+    with pytest.raises(Problem, match="Nothing was changed") as refused:
+        current(browser.request(basket=posted))
+    assert refused.value.status == 409
+    request = browser.request(basket=posted)
+    request.basket = SimpleLazyObject(lambda: current(request))
+    assert context.basket(request)["basket_files"]() == 0  # and the page that says so can be painted
 
 
 def test_a_basket_follows_the_archive_when_it_is_looked_at(db: None) -> None:
@@ -269,17 +311,6 @@ def test_a_basket_follows_the_archive_when_it_is_looked_at(db: None) -> None:
     assert sentence.startswith("The archive changed the product list of 1 observation in your basket: ")
     assert "2 new files came in unselected, 1 file left." in sentence
     assert browser.files() == 3
-
-
-def test_a_session_that_exists_names_the_basket_before_it_is_filled(db: None) -> None:
-    browser = Browser()
-    session = SessionStore()
-    session["mrp"] = False
-    session.save()
-    browser.cookie = session.session_key
-    first = browser.ask(lambda request: request.basket.key)
-    assert browser.ask(lambda request: request.basket.key) == first
-    assert not Basket.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -296,16 +327,16 @@ def test_the_middleware_runs_on_the_event_loop() -> None:
         return HttpResponse()
 
     answer: Any = current_basket(view)
-    asyncio.run(answer(request))
-    browser.leave(request)
+    browser.leave(request, asyncio.run(answer(request)))
     connection.close()
     assert browser.files() == 1
 
 
 def test_current_without_messages_does_not_fail(alice: User) -> None:
-    filling.add_observations(Basket(key="stranger"), [Catalogue().filled("a.fits").pk])
+    stranger = Browser()
+    stranger.add(Catalogue().filled("a.fits"))
     request = RequestFactory().get("/")
-    request.session, request.user = SessionStore(forged("stranger")), alice
+    request.COOKIES, request.user = stranger.cookies, alice
     assert total_files(current(request)) == 1
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.core.management.base import OutputWrapper
 
 from portal.archives.base import Product
@@ -87,11 +87,6 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
-
-
-def test_million_is_not_offered_yet() -> None:
-    with pytest.raises(CommandError, match="million"):
-        call_command("demo", "--scale", "million")
 
 
 @pytest.mark.django_db

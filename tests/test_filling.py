@@ -8,9 +8,10 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
 
-from basket import facets, filling, removal, selection, tree
+from basket import facets, filling, following, removal, selection, tree
 from basket.chosen import selected_products
-from basket.filling import Added, Rebased
+from basket.filling import Added
+from basket.following import Rebased
 from basket.models import Basket, BasketItem
 from basket.page import Filters
 from portal.ingest import load_tables
@@ -150,10 +151,10 @@ def test_a_changed_list_keeps_what_stays_and_takes_in_what_is_new_unselected(bas
     catalogue.lists(observation, catalogue.product("new.fits"))
     observation.products_version += 1
     observation.save()
-    assert filling.rebase(basket) == Rebased(observations=1, came=1, left=0)
+    assert following.rebase(basket) == Rebased(observations=1, came=1, left=0)
     assert names(selected_products(basket)) == ["a.fits", "c.fits", "gs.fits"]
     assert numbers(basket).files == 4
-    assert not filling.rebase(basket)
+    assert not following.rebase(basket)
     assert_lawful(basket)
 
 
@@ -165,7 +166,7 @@ def test_a_file_that_no_list_has_any_more_leaves(basket: Basket) -> None:
     observation.memberships.filter(product__productFilename="a.fits").delete()
     observation.products_version += 1
     observation.save()
-    assert filling.rebase(basket) == Rebased(observations=1, came=0, left=1)
+    assert following.rebase(basket) == Rebased(observations=1, came=0, left=1)
     assert names(selected_products(basket)) == ["b.fits"]
     assert_lawful(basket)
 

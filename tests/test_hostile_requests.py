@@ -1,6 +1,9 @@
 """Requests that no honest client sends: each gets an answer in words, none breaks the server."""
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -8,6 +11,7 @@ from django.test import Client
 
 from basket.models import Basket
 from tests.sky_catalogue import observe
+from tests.web_server import serving
 
 DIGITS = "1" * 5000
 JSON = "application/json"
@@ -36,6 +40,16 @@ JSON = "application/json"
         f"/api/v1/basket/files/{DIGITS}/",
         "/api/v1/basket/tree/?limit=0000000019999",
         f"/basket/?file={DIGITS}",
+        "/basket/shared/%00/",
+        "/basket/shared/%ED%A0%80/",
+        "/api/v1/basket/shared/%00/",
+        f"/api/v1/basket/removals/?page={DIGITS}",
+        f"/basket/removed/?page={DIGITS}",
+        f"/basket/?{'category=a&' * 1500}",
+        f"/api/v1/basket/?{'category=a&' * 1500}",
+        "/api/v1/basket/?mrp=perhaps",
+        f"/api/v1/basket/?category={'x' * 5000}",
+        f"/basket/?open={'x' * 15_000}",
     ],
 )
 def test_a_value_that_cannot_be_is_the_senders_fault(client: Client, address: str) -> None:
@@ -55,6 +69,15 @@ def test_a_value_that_cannot_be_is_the_senders_fault(client: Client, address: st
         ("/basket/add/", {"obsid": "local:\0"}),
         ("/basket/remove/", {"observation": "local:\0"}),
         ("/basket/undo/", {"removal": DIGITS}),
+        ("/basket/undo/", {"basket": DIGITS}),
+        ("/basket/select/", {"select": "", "basket": "99", "version": DIGITS}),
+        ("/basket/select/", {"select": "HST/nothing"}),
+        ("/basket/remove/", {"what": "the moon"}),
+        (f"/basket/all/{DIGITS}/open/", {}),
+        (f"/basket/filters/{DIGITS}/remove/", {}),
+        (f"/basket/joined/{DIGITS}/undo/", {}),
+        (f"/basket/shares/{DIGITS}/end/", {}),
+        ("/basket/shared/x/copy/", {}),
         ("/retrieval/recommended/", {"obsid": "\0", "archive": "local"}),
         ("/retrieval/recommended/", {"obsid": "1", "archive": "\0"}),
     ],
@@ -67,7 +90,17 @@ def test_a_form_with_a_value_that_cannot_be_is_answered_with_a_page(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("body", ["[" * 100_000, '{"a":' * 100_000, '{"action":"select","filters":{"\\ud800":1}}'])
-@pytest.mark.parametrize("address", ["basket/observations/", "basket/selection/", "retrievals/"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "basket/observations/",
+        "basket/selection/",
+        "basket/undo/",
+        "basket/filters/",
+        "basket/share/",
+        "retrievals/",
+    ],
+)
 def test_a_body_that_cannot_be_is_refused_in_json(client: Client, address: str, body: str) -> None:
     answer = client.post(f"/api/v1/{address}", body, content_type=JSON)
     assert 400 <= answer.status_code < 500
@@ -90,16 +123,16 @@ def test_a_level_that_is_no_whole_number_finds_nothing(client: Client) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_additions_that_come_at_once_in_a_new_session_all_count(client: Client) -> None:
-    """No basket yet, five requests together: each must find the same basket, or all but one are lost."""
+def test_additions_that_come_at_once_after_the_first_page_all_count(client: Client) -> None:
+    """No basket and no session yet, five requests together: each must find the same basket, or all but one are lost."""
     obsids = [observe().obsid for _ in range(5)]
-    client.get("/basket/?mrp=0")
-    cookie = client.cookies["sessionid"].value
+    client.get("/")
+    cookie = client.cookies["basket"].value
 
     def add(obsid: str) -> int:
         try:
             own = Client()
-            own.cookies["sessionid"] = cookie
+            own.cookies["basket"] = cookie
             return own.post("/api/v1/basket/observations/", {"obsids": [obsid]}, content_type=JSON).status_code
         finally:
             connection.close()
@@ -108,3 +141,26 @@ def test_additions_that_come_at_once_in_a_new_session_all_count(client: Client) 
         assert list(together.map(add, obsids)) == [200] * 5
     assert client.get("/api/v1/basket/").json()["observations"] == 5
     assert Basket.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ten_megabytes_of_query_string_are_refused_and_nothing_else_happens(tmp_path: Path) -> None:
+    observe(obsid="1")
+    with serving(tmp_path) as server:
+        answer, opened = server.ask("/api/v1/basket/")
+        cookie = str(answer.getheader("Set-Cookie")).split(";")[0]
+        opened.close()
+        assert b"200" in raw(server.port, "/api/v1/basket/", cookie)
+        for path in ("/basket/?q=", "/api/v1/basket/?category=", "/basket/?open=", "/basket/shared/x/?q="):
+            told = raw(server.port, path + "x" * 10_000_000, cookie)
+            assert told == b"" or told.split()[1] in {b"414", b"431"}, told[:100]
+            assert b"200" in raw(server.port, "/livez", cookie)
+
+
+def raw(port: int, path: str, cookie: str) -> bytes:
+    """The first line of the answer, or nothing where the server closes before it has read all that it refuses."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connected, suppress(OSError):
+        with suppress(OSError):
+            connected.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n\r\n".encode())
+        return connected.recv(4096).split(b"\r\n")[0]
+    return b""

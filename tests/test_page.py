@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from basket.page import MOST_OPEN, MOST_VALUES, Filters, PageError, PageState
+from basket.page import MOST_OPEN, MOST_ROWS, MOST_VALUES, Filters, PageError, PageState, Window
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 VALUES = st.lists(TEXT, max_size=3)
 SEGMENT = st.text(st.sampled_from("aZ9:%_ é&="), min_size=1, max_size=6)
 PATH = st.lists(SEGMENT, min_size=1, max_size=4).map("/".join)
+WINDOWS = st.builds(
+    Window, st.one_of(st.just(""), st.integers(0, 10**6).map(str)), st.integers(1, MOST_ROWS)
+).filter(lambda window: window != Window())
 STATES = st.builds(
     lambda filters, paths, file, more: PageState(
         filters, tuple(dict.fromkeys(paths)), file, tuple(dict(more).items())
@@ -26,7 +29,7 @@ STATES = st.builds(
     ),
     st.lists(PATH, max_size=4),
     st.one_of(st.none(), st.integers(0, 10**17)),
-    st.lists(st.tuples(PATH, st.integers(0, 10**6).map(str)), max_size=3),
+    st.lists(st.tuples(PATH, WINDOWS), max_size=3),
 )
 
 
@@ -76,7 +79,7 @@ def test_a_click_on_a_value_ticks_it_and_another_one_unticks_it() -> None:
 
 
 def test_new_filters_start_every_level_anew_and_keep_what_is_open() -> None:
-    state = PageState(open=("JWST",), file=7, more=(("JWST", "99"),))
+    state = PageState(open=("JWST",), file=7, more=(("JWST", Window("99")),))
     assert state.toggle("ext", "fits").query() == "mrp=1&ext=fits&open=JWST&file=7"
     assert state.query(file=8) == "mrp=1&open=JWST&more=JWST@99&file=8"
     assert state.query(mrp=False) == "mrp=0&open=JWST&file=7"
@@ -94,7 +97,7 @@ def test_a_node_is_open_when_something_below_it_is() -> None:
 
 
 def test_closing_a_node_closes_what_is_below_and_nothing_above() -> None:
-    state = PageState(more=(("JWST/local:1", "5"),)).opened("JWST/local:1").opened("JWST/local:1/exp")
+    state = PageState(more=(("JWST/local:1", Window("5")),)).opened("JWST/local:1").opened("JWST/local:1/exp")
     assert state.closed("JWST/local:1").query() == "mrp=1&open=JWST"
     assert state.closed("JWST").query() == "mrp=1"
     assert state.closed("JWST/local:1/exp").query() == "mrp=1&open=JWST/local:1&more=JWST/local:1@5"
@@ -115,9 +118,21 @@ def test_a_file_that_is_no_number_is_no_file(file: str) -> None:
     assert read(f"file={file}").file is None
 
 
-@pytest.mark.parametrize("more", ["JWST", "JWST@", "JWST@x", "JWST@-1"])
+@pytest.mark.parametrize(
+    "more", ["JWST", "JWST@", "JWST@x", "JWST@-1", "JWST@:", "JWST@:x", "JWST@:100", "JWST@5:6:7"]
+)
 def test_a_window_without_a_cursor_is_left_out(more: str) -> None:
     assert read(f"more={more}").more == ()
+
+
+@pytest.mark.parametrize(
+    ("more", "after", "rows"),
+    [("7", "7", 100), (":200", "", 200), ("7:150", "7", 150), ("7:9999", "7", MOST_ROWS), ("7:0", "7", 1)],
+)
+def test_a_window_says_from_where_and_how_many_rows(more: str, after: str, rows: int) -> None:
+    assert read(f"more=JWST@{more}").window("JWST") == Window(after, rows)
+    assert read("").moved("JWST", Window(after, rows)).window("JWST") == Window(after, rows)
+    assert read(f"more=JWST@{more}").moved("JWST", Window()).more == ()
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,19 @@
 """Manifests: each file once, through the row that says most about it."""
 
 import threading
+import zlib
 from typing import Any
 
 import pytest
 from django.db import connection
 
-from basket.cube import unpack_counts, unpack_ids
-from basket.manifests import build_missing, manifests_for, rows_of
+from basket.cube import Counts, unpack_ids
+from basket.manifests import Manifest, build_missing, manifests_for, rows_of
 from basket.models import FacetSignature, ProductManifest
 from basket.signatures import MOST, OTHER, Register, Values, extension
 from basket.tasks import build_manifests
-from portal.models import Membership, Observation
+from portal.access import Guard
+from portal.models import Membership, Observation, Product
 from tests.catalogue import Catalogue, listing, random_catalogue
 
 PLAIN = Values(
@@ -20,12 +22,12 @@ PLAIN = Values(
 
 
 def only(observation: Observation) -> ProductManifest:
-    return manifests_for([observation.pk])[observation.pk]
+    return ProductManifest.objects.get(pk=manifests_for([observation.pk])[observation.pk].pk)
 
 
 def shown(manifest: ProductManifest) -> list[tuple[int, str, dict[str, str], int]]:
     """(product, exposure, facet values, size) of each row."""
-    rows = rows_of([manifest.pk])[manifest.pk]
+    rows = rows_of([manifest.pk])
     signatures = FacetSignature.objects.in_bulk()
     exposures = ["", *manifest.exposures[1:]]
     return [
@@ -49,22 +51,35 @@ def values_of(signature: FacetSignature) -> dict[str, str]:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_manifest_lists_each_file_once_as_the_rows_say(db: None, seed: int) -> None:
-    observations = random_catalogue(seed)
-    manifests = manifests_for(observation.pk for observation in observations)
-    for observation in observations:
-        expected, manifest = listing(observation), manifests[observation.pk]
+    for observation in random_catalogue(seed):
+        expected, manifest = listing(observation), only(observation)
         files = list(expected.files.values())
         assert shown(manifest) == [
             (file.id, file.exposure, file.values, -1 if file.size is None else file.size) for file in files
         ]
         assert (manifest.files, manifest.rows) == (len(files), expected.rows)
         assert manifest.bytes == sum(file.size or 0 for file in files)
-        assert manifest.unknown_sizes == sum(file.size is None for file in files)
         assert set(unpack_ids(manifest.product_ids)) == {file.id for file in files}
-        assert unpack_counts(manifest.facet_counts)["files"].sum() == len(files)
+        assert Counts.unpack([manifest.facet_counts]).records["files"].sum() == len(files)
         assert manifest.exposures == [observation.obs_id, *sorted({file.exposure for file in files} - {""})]
-        guarded = observation.memberships.exclude(product__dataRights="PUBLIC").values_list("product", flat=True)
-        assert set(unpack_ids(manifest.guarded_ids)) == set(guarded)
+        names = zlib.decompress(manifest.names.names).decode().split("\n") if files else []
+        assert names == [file.name.lower() for file in files]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_signature_tells_the_guard_of_a_file_and_whether_its_size_is_known(db: None, seed: int) -> None:
+    signatures: dict[int, FacetSignature] = {}
+    for observation in random_catalogue(seed):
+        manifest = only(observation)
+        rows = rows_of([manifest.pk])
+        stored = Product.objects.in_bulk(rows.product.tolist())
+        signatures |= FacetSignature.objects.in_bulk()
+        for pk, number in zip(rows.product.tolist(), rows.signature.tolist(), strict=True):
+            product, signature = stored[pk], signatures[number]
+            assert signature.sized == (product.size is not None)
+            facts = manifest.guards[signature.guard - 1] if signature.guard else None
+            expected = {name: getattr(product, name) for name in Guard._fields}
+            assert facts == (None if product.dataRights == "PUBLIC" else expected)
 
 
 def test_the_observations_own_row_stands_for_a_file(db: None) -> None:
@@ -103,7 +118,7 @@ def test_rows_lie_as_the_tree_shows_them(db: None) -> None:
     )
     catalogue.lists(observation, catalogue.product("0.fits"), exposure="z")
     catalogue.lists(observation, catalogue.product("1.fits"), exposure="Z")
-    rows = rows_of([only(observation).pk])[only(observation).pk]
+    rows = rows_of([only(observation).pk])
     names = dict(observation.memberships.values_list("product", "product__productFilename"))
     assert [names[product] for product in rows.product.tolist()] == [
         "B.fits",
@@ -139,7 +154,7 @@ def test_an_observation_that_does_not_exist_has_none(db: None) -> None:
 def test_two_builders_at_once_make_one_manifest() -> None:
     observations = random_catalogue(4)
     pks = [observation.pk for observation in observations]
-    found: list[dict[int, ProductManifest]] = []
+    found: list[dict[int, Manifest]] = []
     start = threading.Barrier(3)
 
     def build() -> None:

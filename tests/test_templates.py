@@ -10,7 +10,8 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.test import Client
 
-from basket.models import Basket
+from basket import sharing
+from basket.models import Basket, SavedFilters, Share
 from portal.templatetags import skybasket
 from retrieval.models import Retrieval
 from tests.catalogue import Catalogue
@@ -27,6 +28,11 @@ PAGES = {
     "/basket/?mrp=0&open=JWST": 200,
     "/basket/?mrp=0&category=NOTHING": 200,
     "/basket/?mrp=2": 400,
+    "/basket/all/": 200,
+    "/basket/removed/": 200,
+    "/basket/shares/": 200,
+    "/basket/summary/": 200,
+    "/basket/shared/nobodys/": 404,
     "/retrieval/": 200,
     "/retrieval/nothing/": 404,
     "/api/v1/docs/": 200,
@@ -102,8 +108,26 @@ def pages_of(reader: Client) -> dict[str, Page]:
     reader.post("/retrieval/", {"method": "zip", "layout": "nested"})
     retrieval = Retrieval.objects.get()
     addresses += [f"/retrieval/{retrieval.pk}/", f"/retrieval/{retrieval.pk}/?changes=1&outcome=failed"]
+    addresses += kept_of(reader)
     reader.get("/basket/?mrp=1")
     return {address: Page(reader.get(address, follow=True).content.decode()) for address in addresses}
+
+
+def kept_of(reader: Client) -> list[str]:
+    """Addresses of what is kept, with something of each kind to show."""
+    odd = "'odd' & <b>\""
+    reader.post("/basket/filters/save/?mrp=1", {"name": odd})
+    reader.post("/basket/filters/save/?mrp=0", {"name": "gone"})
+    reader.post(f"/basket/filters/{SavedFilters.objects.get(name='gone').pk}/remove/")
+    reader.post("/basket/share/", {"name": odd})
+    reader.post("/basket/remove/?mrp=1", {"what": "selected"})
+    for name in (odd, "gone"):
+        reader.post("/basket/all/new/", {"name": name})
+    reader.post(f"/basket/all/{Basket.objects.get(name='gone').pk}/remove/")
+    link = f"/basket/shared/{sharing.token(Share.objects.get())}/"
+    reader.post(f"{link}copy/")
+    kept = ["/basket/all/", "/basket/removed/", "/basket/shares/", "/basket/summary/"]
+    return [*kept, link, f"{link}?mrp=0&open=JWST&q=i2d", f"{link}?mrp=0&q=nothing"]
 
 
 def test_every_page_is_whole_and_has_nothing_inline(reader: Client) -> None:

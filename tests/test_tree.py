@@ -5,7 +5,7 @@ import pytest
 from basket import filling, removal, selection, tree
 from basket.models import Basket
 from basket.nodes import decode, encode, observation_path
-from basket.page import Filters, PageState
+from basket.page import Filters, PageState, Window
 from basket.tree import Level, Node
 from portal.errors import Problem
 from portal.models import Observation, Product
@@ -261,11 +261,11 @@ def test_the_open_levels_together_fit_the_page(db: None) -> None:
     sizes = [len(level.nodes) for level in levels.values()]
     assert sizes == [1, 98, 98, 3]
     assert levels["JWST"].next is not None
-    further = state.changed(more=(("JWST", levels["JWST"].next),))
+    further = state.changed(more=(("JWST", Window(levels["JWST"].next)),))
     following = tree.open_levels(basket, further)["JWST"].nodes
     assert following[0] == tree.nodes(basket, "JWST", EVERYTHING, limit=99).nodes[98]
 
 
 def test_a_window_that_makes_no_sense_starts_at_the_beginning(nested: Observation) -> None:
-    state = PageState(EVERYTHING, open=("JWST",), more=(("JWST", "x"),))
+    state = PageState(EVERYTHING, open=("JWST",), more=(("JWST", Window("x")),))
     assert len(tree.open_levels(filled(nested), state)["JWST"].nodes) == 1

@@ -17,8 +17,8 @@ from portal.ingest.report import Progress, Report
 from portal.ingest.staging import Staging
 
 # The columns that belong to the file, first those that a basket shows, counts or guards
-WEIGHTY = ("size", "productFilename", "productType", "productSubGroupDescription", "dataRights")
-FILE = (*WEIGHTY, "description", "productDocumentationURL", "project", "proposal_id")
+WEIGHTY = ("size", "productFilename", "productType", "productSubGroupDescription", "dataRights", "proposal_id")
+FILE = (*WEIGHTY, "description", "productDocumentationURL", "project")
 # The columns that belong to the row
 ROW = ("obs_id", "dataproduct_type", "type", "productGroupDescription", "prvversion", "calib_level", "filters")
 

@@ -114,6 +114,50 @@ def opened_at_once(page: Page) -> None:
     page.wait_for_timeout(300)
 
 
+def kept(page: Page) -> None:
+    """Which basket this is, the other ones, sharing; filters are about to be saved."""
+    page.goto("/basket/?mrp=1")
+    page.locator("#basket-menu-summary").click()
+    if page.locator("#save-filters-summary").is_visible():
+        page.locator("#save-filters-summary").click()
+
+
+def preflight(page: Page) -> None:
+    """What is selected, with what comes when it is looked at."""
+    some_selected(page)
+    page.locator("#preflight-summary").click()
+    expect(page.locator("#preflight")).to_contain_text("Which way fits")
+
+
+def shares(page: Page) -> None:
+    """Links to the basket."""
+    page.goto("/basket/?mrp=1")
+    page.locator("#basket-menu-summary").click()
+    page.locator("#share").click()
+    page.wait_for_url("**/basket/shares/")
+
+
+def shared(page: Page) -> None:
+    """A shared basket, open down to files."""
+    link = page.locator(".command pre").first.inner_text()
+    page.goto(link)
+    opened_at_once(page)
+
+
+def recently_removed(page: Page) -> None:
+    """What was taken out lately."""
+    removed(page)
+    page.goto("/basket/removed/")
+
+
+def baskets(page: Page) -> None:
+    """Two baskets."""
+    page.goto("/basket/all/")
+    page.locator("#new-basket-name").fill("Another")
+    page.locator("#new-basket").click()
+    page.goto("/basket/all/")
+
+
 STEPS: Final[dict[str, Callable[[Page], None]]] = {
     "basket-open": opened,
     "basket-export": exporting,
@@ -123,6 +167,12 @@ STEPS: Final[dict[str, Callable[[Page], None]]] = {
     "retrieval": retrieved,
     "observation": observation,
     "header": headers,
+    "basket-kept": kept,
+    "basket-preflight": preflight,
+    "shares": shares,
+    "shared": shared,
+    "removed": recently_removed,
+    "baskets": baskets,
 }
 """States that are reached by doing something, in this order."""
 

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, OutputWrapper
 
 from portal import ingest
-from portal.demo import build
+from portal.demo import build, million
+from portal.demo.million import SHAPES
 
 SHARE = 5  # lines of progress where nobody watches a terminal
 
@@ -43,20 +44,35 @@ class Command(BaseCommand):
         """How much of it."""
         parser.add_argument(
             "--scale",
-            choices=("small", "seed"),
+            choices=("small", "seed", *SHAPES),
             default="small",
             help="small: about fifty observations with their bytes; "
-            "seed: the catalogue rows of the 407-file basket as well (default: %(default)s)",
+            "seed: the catalogue rows of the 407-file basket as well; "
+            "million: 100 observations that list 1,000,000 files, rows only; "
+            "wide: 10,000 observations that list as many (default: %(default)s)",
         )
 
     def handle(self, *, scale: str, **_options: Any) -> None:
         """Build what is not there yet and load it; a second time changes nothing."""
         home = Path(settings.SKYBASKET_HOME)
         counter = Counter(self.stdout)
+        if scale in SHAPES:
+            self.load_rows(scale, counter)
+            return
         small = build.small(home / "demo", lambda done, total: counter("Files of the demo archive", done, total))
         self.load(small, counter)
         if scale == "seed":
             self.load(build.rehearsal(home / "demo-seed"), counter)
+
+    def load_rows(self, name: str, counter: Counter) -> None:
+        """Put a catalogue without bytes beside whatever there is."""
+        loaded = million.load(SHAPES[name], counter)
+        state = "is there already" if loaded.reused else "was loaded"
+        self.stdout.write(
+            f"The catalogue “{name}” {state}: {len(loaded.observations):,} observations, {loaded.files:,} files in "
+            f"{loaded.rows:,} rows, without bytes. Search for the collection JWST and the program "
+            f"{SHAPES[name].program(0)}."
+        )
 
     def load(self, built: build.Built, counter: Counter) -> None:
         """Put a built directory into the catalogue; files are looked for where it has any."""

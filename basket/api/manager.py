@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
 
 from django.conf import settings
 from django.utils import timezone
@@ -11,9 +10,10 @@ from rest_framework.decorators import api_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from basket import facets, filling, page, removal, selection, tree
+from basket import facets, filling, merging, removal, selection, tree
+from basket.api.asking import CHANGED, IF_MATCH, answer, basket_of, conditional, filters_in, filters_of, holder_of
 from basket.details import file_details
-from basket.models import Basket
+from basket.page import MOST_ROWS
 from basket.serializers import (
     AddedSerializer,
     AddSerializer,
@@ -22,8 +22,11 @@ from basket.serializers import (
     FileSerializer,
     RemoveSerializer,
     SelectionSerializer,
+    SummarySerializer,
     TreeSerializer,
+    UndoSerializer,
 )
+from basket.summary import summary
 from portal.errors import Problem
 from portal.models import Observation
 from portal.parameters import whole
@@ -46,50 +49,56 @@ FILTERS = [
 ]
 
 
-def _basket(request: Request) -> Basket:
-    basket: Basket = request.basket  # type: ignore[attr-defined]  # set by basket.middleware
-    return basket
-
-
-def _filters(request: Request) -> page.Filters:
-    try:
-        return page.Filters.parse(request.query_params.getlist)
-    except page.PageError as error:
-        raise Problem(error.message, field=error.field) from error
-
-
-def _numbers(request: Request, filters: page.Filters, now: datetime) -> dict[str, object]:
-    numbers = facets.numbers(_basket(request), filters, request.user, now)
-    return {**asdict(numbers), "stream_limit_bytes": settings.STREAM_LIMIT_BYTES}
-
-
-def _answer(request: Request, filters: page.Filters | None = None) -> Response:
-    numbers = _numbers(request, filters or page.Filters(), timezone.now())
-    return Response(BasketSerializer(numbers).data)
-
-
 @extend_schema(methods=["GET"], operation_id="basket", parameters=FILTERS, responses=BasketSerializer)
-@extend_schema(methods=["DELETE"], operation_id="basket_empty", responses=BasketSerializer)
+@extend_schema(
+    methods=["DELETE"],
+    operation_id="basket_empty",
+    parameters=[IF_MATCH],
+    responses={200: BasketSerializer, 412: CHANGED},
+)
 @api_view(["GET", "HEAD", "DELETE"])
 def show(request: Request) -> Response:
-    """The numbers of the basket; DELETE empties it."""
+    """The numbers of the basket, with an ETag that changes when they do (304 for If-None-Match); DELETE empties it."""
     if request.method == "DELETE":
-        removal.clear(_basket(request))
-        return _answer(request)
-    return _answer(request, _filters(request))
+        with conditional(request):
+            removal.clear(basket_of(request))
+        return answer(request)
+    return answer(request, filters_of(request))
 
 
-@extend_schema(operation_id="basket_undo", request=None, responses=BasketSerializer)
+@extend_schema(
+    operation_id="basket_undo",
+    request=UndoSerializer,
+    parameters=[IF_MATCH],
+    responses={200: BasketSerializer, 412: CHANGED},
+)
 @api_view(["POST"])
 def undo(request: Request) -> Response:
-    """Bring back what the last removal took out."""
-    removal.undo(_basket(request))
-    return _answer(request)
+    """Bring back what the last removal took out, or the one that is named; or undo what came in (`joining`)."""
+    body = request.data if str(request.content_type).startswith("application/json") else {}
+    wanted = UndoSerializer(data=body)
+    wanted.is_valid(raise_exception=True)
+    if "joining" in wanted.validated_data:
+        merging.undo(holder_of(request), wanted.validated_data["joining"], timezone.now())
+    else:
+        with conditional(request):
+            removal.undo(basket_of(request), wanted.validated_data.get("removal"))
+    return answer(request)
 
 
-@extend_schema(methods=["POST"], operation_id="basket_add", request=AddSerializer, responses=AddedSerializer)
 @extend_schema(
-    methods=["DELETE"], operation_id="basket_remove", request=RemoveSerializer, responses=BasketSerializer
+    methods=["POST"],
+    operation_id="basket_add",
+    request=AddSerializer,
+    parameters=[IF_MATCH],
+    responses={200: AddedSerializer, 412: CHANGED},
+)
+@extend_schema(
+    methods=["DELETE"],
+    operation_id="basket_remove",
+    request=RemoveSerializer,
+    parameters=[IF_MATCH],
+    responses={200: BasketSerializer, 412: CHANGED},
 )
 @api_view(["POST", "DELETE"])
 def observations(request: Request) -> Response:
@@ -100,7 +109,8 @@ def observations(request: Request) -> Response:
     wanted.is_valid(raise_exception=True)
     obsids = list(dict.fromkeys(wanted.validated_data["obsids"]))
     keys = _keys(wanted.validated_data["archive"], obsids)
-    added = filling.add_observations(_basket(request), list(keys.values()))
+    with conditional(request):
+        added = filling.add_observations(basket_of(request), list(keys.values()))
     body = {**asdict(added), "not_found": [obsid for obsid in obsids if obsid not in keys]}
     return Response(AddedSerializer(body).data)
 
@@ -108,14 +118,15 @@ def observations(request: Request) -> Response:
 def _remove(request: Request) -> Response:
     wanted = RemoveSerializer(data=request.data)
     wanted.is_valid(raise_exception=True)
-    if wanted.validated_data["selected"]:
-        removal.remove_selected(_basket(request))
-    elif "obsids" in wanted.validated_data:
-        keys = _keys(wanted.validated_data["archive"], wanted.validated_data["obsids"])
-        removal.remove_observations(_basket(request), list(keys.values()))
-    else:
-        raise Problem('Say what to remove: {"obsids": ["…"]} or {"selected": true}.', field="obsids")
-    return _answer(request)
+    with conditional(request):
+        if wanted.validated_data["selected"]:
+            removal.remove_selected(basket_of(request))
+        elif "obsids" in wanted.validated_data:
+            keys = _keys(wanted.validated_data["archive"], wanted.validated_data["obsids"])
+            removal.remove_observations(basket_of(request), list(keys.values()))
+        else:
+            raise Problem('Say what to remove: {"obsids": ["…"]} or {"selected": true}.', field="obsids")
+    return answer(request)
 
 
 def _keys(archive: str, obsids: Sequence[str]) -> dict[str, int]:
@@ -130,8 +141,17 @@ def _keys(archive: str, obsids: Sequence[str]) -> dict[str, int]:
 @api_view(["GET", "HEAD"])
 def facet_counts(request: Request) -> Response:
     """Every filter with its values: `total` counts distinct files, `shown` those that pass all filters."""
-    found = facets.facets(_basket(request), _filters(request))
+    found = facets.facets(basket_of(request), filters_of(request))
     return Response({"facets": [asdict(facet) for facet in found]})
+
+
+@extend_schema(operation_id="basket_summary", responses=SummarySerializer)
+@api_view(["GET", "HEAD"])
+def summarise(request: Request) -> Response:
+    """What is selected by mission, category, size and access, and which ways of getting it fit."""
+    told = summary(basket_of(request), request.user, timezone.now(), settings.STREAM_LIMIT_BYTES)
+    refusals = [{**asdict(one), "sentence": one.sentence} for one in told.access.refusals]
+    return Response(SummarySerializer({**asdict(told), "refusals": refusals}).data)
 
 
 @extend_schema(
@@ -148,12 +168,19 @@ def facet_counts(request: Request) -> Response:
 def tree_level(request: Request) -> Response:
     """One level of the files tree."""
     query = request.query_params
-    limit = whole("limit", query.get("limit", "100"), tree.MAX_LIMIT)
-    level = tree.nodes(_basket(request), query.get("path", ""), _filters(request), query.get("cursor", ""), limit)
+    limit = whole("limit", query.get("limit", "100"), MOST_ROWS)
+    level = tree.nodes(
+        basket_of(request), query.get("path", ""), filters_of(request), query.get("cursor", ""), limit
+    )
     return Response(TreeSerializer(level).data)
 
 
-@extend_schema(operation_id="basket_select", request=SelectionSerializer, responses=BasketSerializer)
+@extend_schema(
+    operation_id="basket_select",
+    request=SelectionSerializer,
+    parameters=[IF_MATCH],
+    responses={200: BasketSerializer, 412: CHANGED},
+)
 @api_view(["POST"])
 def select(request: Request) -> Response:
     """Select or deselect: only files that pass the filters change."""
@@ -162,18 +189,15 @@ def select(request: Request) -> Response:
         raise Problem('The body is an object, for example {"action": "select", "path": "", "filters": {}}.')
     wanted = SelectionSerializer(data={key: value for key, value in body.items() if key != "filters"})
     wanted.is_valid(raise_exception=True)
-    try:
-        filters = page.Filters.from_json(body.get("filters") or {})
-    except page.PageError as error:
-        raise Problem(error.message, field=error.field) from error
-    action = wanted.validated_data["action"]
-    selection.select(_basket(request), wanted.validated_data["path"], filters, value=action == "select")
-    return _answer(request, filters)
+    filters, action = filters_in(body.get("filters") or {}), wanted.validated_data["action"]
+    with conditional(request):
+        selection.select(basket_of(request), wanted.validated_data["path"], filters, value=action == "select")
+    return answer(request, filters)
 
 
 @extend_schema(operation_id="basket_file", responses=FileSerializer)
 @api_view(["GET", "HEAD"])
 def file(request: Request, product_id: int) -> Response:
     """One file of the basket: every product column, and whether you may read its bytes now."""
-    details = file_details(_basket(request), product_id, request.user, timezone.now())
+    details = file_details(basket_of(request), product_id, request.user, timezone.now())
     return Response({**details, "public_on": details["public_on"] and str(details["public_on"])})

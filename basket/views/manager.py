@@ -3,6 +3,7 @@
 There is no second code path for htmx: it takes the region it wants out of the same page.
 """
 
+from typing import Any
 from urllib.parse import parse_qsl
 
 from django.conf import settings
@@ -12,16 +13,18 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from basket import export as exporting
-from basket import filling, panels, removal, selection
+from basket import filling, keeping, merging, panels, removal, saved_filters, selection
+from basket.current import holder
 from basket.filling import Added
-from basket.models import Basket
+from basket.models import LONGEST_NAME, Basket, Removal
 from basket.nodes import encode, observation_path
-from basket.page import PageError, PageState
+from basket.page import PageState
+from basket.versions import NotAsSeen, only_as_seen
+from basket.views.asking import address, back, basket_of, key_of, next_or, state_of, tell_if_stale
 from portal.errors import Problem
 from portal.models import Observation
 from portal.quantities import counted, format_size
@@ -30,6 +33,7 @@ from portal.streaming import in_threads
 from portal.tables import FORMATS
 
 FEW = 3
+LISTED = 12
 
 
 @require_safe
@@ -41,10 +45,11 @@ def show(request: HttpRequest) -> HttpResponse:
     """
     state = _remembered(request)
     if _pairs(request.META.get("QUERY_STRING", "")) != _pairs(state.query()):
-        return HttpResponseRedirect(_address(state))
-    context = panels.panels(_basket(request), state, request.user, timezone.now(), settings.STREAM_LIMIT_BYTES)
+        return HttpResponseRedirect(address(state))
+    context = panels.panels(basket_of(request), state, request.user, timezone.now(), settings.STREAM_LIMIT_BYTES)
     for sentence in panels.unknown_values(state, context["facets"]):
         messages.warning(request, sentence)
+    context |= _beside(request, state)
     context["messages"] = list(messages.get_messages(request))  # shown, and said with the new counts
     return render(request, "basket/show.html", context)
 
@@ -56,8 +61,8 @@ def export(request: HttpRequest) -> HttpResponseBase:
     wanted, now = request.GET.get("format", "csv"), timezone.now()
     if wanted not in FORMATS:
         raise Problem(f"format={wanted} is none of: {', '.join(FORMATS)}.", field="format")
-    written, state = FORMATS[wanted], _state(request)
-    listed = exporting.displayed(_basket(request), state.filters)
+    written, state = FORMATS[wanted], state_of(request)
+    listed = exporting.displayed(basket_of(request), state.filters)
     rows = exporting.rows(listed, request.user, now)
     lines = written.lines(exporting.COLUMNS, rows, exporting.notes(state.query(), now))
     answer = StreamingHttpResponse(in_threads(lines), content_type=written.content_type)
@@ -71,12 +76,13 @@ def export(request: HttpRequest) -> HttpResponseBase:
 def select(request: HttpRequest) -> HttpResponse:
     """`select` or `deselect` holds a node's path, blank for the whole basket. Only files that pass the filters of
     the address change."""
-    state = _state(request)
+    state = state_of(request)
     verb = "select" if "select" in request.POST else "deselect"
     if verb not in request.POST:
         raise Problem("Say what to select or deselect: a node of the tree.", field="select")
-    selection.select(_basket(request), request.POST[verb], state.filters, value=verb == "select")
-    return _back(state)
+    tell_if_stale(request)
+    selection.select(basket_of(request), request.POST[verb], state.filters, value=verb == "select")
+    return back(state)
 
 
 @require_POST
@@ -91,84 +97,92 @@ def add(request: HttpRequest) -> HttpResponse:
         keys = _named(request.POST.getlist("obsid"))
     if not keys:
         messages.warning(request, "Nothing was added: tick at least one observation first.")
-        return HttpResponseRedirect(_next(request))
-    messages.success(request, _told(filling.add_observations(_basket(request), keys)))
+        return next_or(request, reverse("search"))
+    basket = basket_of(request)
+    messages.success(request, _told(filling.add_observations(basket, keys), basket))
     if request.POST.get("then") == "stay":
-        return HttpResponseRedirect(_next(request), status=303)
-    return _back(PageState(open=_opened(keys)))
+        return next_or(request, reverse("search"))
+    return back(PageState(open=_opened(keys)))
 
 
 @require_POST
 def remove(request: HttpRequest) -> HttpResponse:
     """What `what` says: the selected files, everything, or the `observation` (archive:obsid)."""
-    basket, what = _basket(request), request.POST.get("what", "observation")
-    if what == "selected":
-        done = removal.remove_selected(basket)
-    elif what == "all":
-        done = removal.clear(basket)
-    elif what == "observation":
-        done = removal.remove_observations(basket, _named(request.POST.getlist("observation")))
+    basket, what = basket_of(request), request.POST.get("what", "observation")
+    tell_if_stale(request)
+    try:
+        done = _remove(request, basket, what)
+    except NotAsSeen as problem:
+        messages.warning(request, problem.message)
     else:
-        raise Problem("Say what to remove: the selected files, everything, or one observation.", field="what")
-    messages.success(
-        request, f"Removed {counted(done.files, 'file')} ({format_size(done.bytes)}) from the basket."
-    )
-    return _back(_state(request))
+        _tell_removed(request, done)
+    return back(state_of(request))
 
 
 @require_POST
 def undo(request: HttpRequest) -> HttpResponse:
     """Bring back what the `removal` with that key took out, or else the last one."""
-    key = request.POST.get("removal", "")
-    done = removal.undo(_basket(request), int(key) if key.isdecimal() and len(key) < 19 else None)
+    done = removal.undo(basket_of(request), key_of(request.POST.get("removal", "")))
     messages.success(request, f"Brought back {counted(done.files, 'file')} ({format_size(done.bytes)}).")
-    return _back(_state(request))
+    return next_or(request, address(state_of(request)))
 
 
-def _basket(request: HttpRequest) -> Basket:
-    basket: Basket = request.basket  # type: ignore[attr-defined]  # set by basket.middleware
-    return basket
+@require_POST
+def undo_joining(request: HttpRequest, joining: int) -> HttpResponse:
+    """Bring the basket back as it was before something came into it."""
+    undone = merging.undo(holder(request), joining, timezone.now())
+    kept = f" What it held otherwise is kept as “{undone.kept.title}”." if undone.kept else ""
+    messages.success(request, f"“{undone.basket.title}” is as it was before.{kept}")
+    return next_or(request, address(state_of(request)))
 
 
-def _state(request: HttpRequest) -> PageState:
-    """What the address says, which every page of ours wrote in full."""
-    return _parsed(request, mrp_default=True)
+def _remove(request: HttpRequest, basket: Basket, what: str) -> Removal:
+    if what == "observation":
+        return removal.remove_observations(basket, _named(request.POST.getlist("observation")))
+    if what not in {"selected", "all"}:
+        raise Problem("Say what to remove: the selected files, everything, or one observation.", field="what")
+    with only_as_seen(basket, request.POST.get("version", ""), what, request.POST.get(f"saw_{what}", "")):
+        return removal.remove_selected(basket) if what == "selected" else removal.clear(basket)
 
 
-def _parsed(request: HttpRequest, *, mrp_default: bool) -> PageState:
-    try:
-        return PageState.parse(request.GET.getlist, mrp_default=mrp_default)
-    except PageError as error:
-        raise Problem(error.message, field=error.field) from error
+def _tell_removed(request: HttpRequest, done: Removal) -> None:
+    if done.pk is None:
+        messages.info(request, "Nothing was removed: that is not in the basket any more.")
+        return
+    messages.success(
+        request, f"Removed {counted(done.files, 'file')} ({format_size(done.bytes)}) from the basket."
+    )
 
 
 def _remembered(request: HttpRequest) -> PageState:
     """The state of the page; what it says of the recommended products is kept for the session."""
     kept = request.session.get("mrp", True)
-    state = _parsed(request, mrp_default=kept)
+    state = state_of(request, mrp_default=kept)
     if state.filters.mrp != kept:
         request.session["mrp"] = state.filters.mrp
     return state
 
 
+def _beside(request: HttpRequest, state: PageState) -> dict[str, Any]:
+    """What stands beside the panels: which basket this is, what the holder keeps, what can be undone."""
+    basket, mine = basket_of(request), holder(request)
+    saved = [(row, saved_filters.read(row)) for row in saved_filters.saved(mine)]
+    return {
+        "address": reverse("basket:show"),
+        "seen_basket": basket.pk,
+        "title": basket.title,
+        "kept": keeping.baskets(mine).only("name")[:LISTED],
+        "saved": [
+            {"row": row, "query": state.query(filters=filters), "active": filters == state.filters}
+            for row, filters in saved
+        ],
+        "longest": LONGEST_NAME,
+        "joining": merging.last(basket),
+    }
+
+
 def _pairs(query: str) -> list[tuple[str, str]]:
     return parse_qsl(query, keep_blank_values=True)
-
-
-def _address(state: PageState) -> str:
-    query = state.query()
-    return f"{reverse('basket:show')}?{query}" if query else reverse("basket:show")
-
-
-def _back(state: PageState) -> HttpResponse:
-    """To the page as it was."""
-    return HttpResponseRedirect(_address(state), status=303)
-
-
-def _next(request: HttpRequest) -> str:
-    wanted = request.POST.get("next", "")
-    safe = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return wanted if safe else reverse("search")
 
 
 def _named(names: list[str]) -> list[int]:
@@ -197,8 +211,9 @@ def _opened(keys: list[int]) -> tuple[str, ...]:
     )
 
 
-def _told(added: Added) -> str:
-    parts = [f"Added {counted(added.added, 'observation')} with {counted(added.files, 'file')}"]
+def _told(added: Added, basket: Basket) -> str:
+    into = f" to “{basket.name}”" if basket.name else ""
+    parts = [f"Added {counted(added.added, 'observation')} with {counted(added.files, 'file')}{into}"]
     if added.added and not added.files and not added.rows:
         parts.append("planned: there are no files yet")
     if added.duplicates:

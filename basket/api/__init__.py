@@ -1,0 +1,1 @@
+"""The basket as JSON, one module for each group of routes."""
