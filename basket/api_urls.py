@@ -2,12 +2,15 @@
 
 from django.urls import path
 
-from basket.api import keeping, manager, sharing
+from basket.api import fillings, keeping, manager, sharing
 
 urlpatterns = [
     path("basket/", manager.show, name="show"),
     path("basket/undo/", manager.undo, name="undo"),
     path("basket/observations/", manager.observations, name="observations"),
+    path("basket/fillings/<str:key>/", fillings.show, name="filling"),
+    path("basket/fillings/<str:key>/cancel/", fillings.cancel, name="cancel_filling"),
+    path("basket/fillings/<str:key>/retry/", fillings.retry, name="retry_filling"),
     path("basket/facets/", manager.facet_counts, name="facets"),
     path("basket/tree/", manager.tree_level, name="tree"),
     path("basket/selection/", manager.select, name="select"),

@@ -7,7 +7,6 @@ from typing import Final
 from django.db import connection, transaction
 from django.db.models import F
 
-from basket.ledger import cube_of
 from basket.models import Basket, BasketItem
 
 OWN: Final = frozenset(
@@ -65,7 +64,7 @@ def drop(basket: Basket) -> None:
 
 def holds_nothing(basket: Basket) -> bool:
     """Whether there is no observation in it."""
-    return not BasketItem.objects.filter(basket=basket).exists() and not cube_of(basket).sums()["files"]
+    return not basket.observations
 
 
 def is_behind(basket: Basket) -> bool:

@@ -17,8 +17,9 @@ from django.db import DataError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from basket import items
+from basket import items, keeping
 from basket.filling import Added, add_observations, put_in
+from basket.holders import Holder
 from basket.ledger import make, writing
 from basket.manifests import manifests_for, without_manifest
 from basket.models import Basket, Filling
@@ -79,7 +80,16 @@ def of_basket(basket: Basket) -> list[Filling]:
     if basket.pk is None:
         return []
     recent = list(Filling.objects.filter(basket=basket.pk).defer("observations").order_by("-created", "-pk")[:10])
-    return [one for place, one in enumerate(recent) if one.phase in OPEN or (place == 0 and one.failures)]
+    return [one for place, one in enumerate(recent) if one.is_open or (place == 0 and one.failures)]
+
+
+def held(holder: Holder, key: str) -> Filling:
+    """The filling with this key of a basket that somebody holds. Raises Problem (404)."""
+    among = Filling.objects.filter(key=key, basket__in=keeping.baskets(holder).order_by().values("pk"))
+    filling = among.defer("observations").first()
+    if filling is None:
+        raise Problem("There is nothing of that name being added to your baskets.", code="not_found", status=404)
+    return filling
 
 
 def cancel(filling: Filling) -> None:

@@ -10,15 +10,14 @@ from datetime import datetime
 from itertools import count
 from typing import Final
 
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 
 from basket.holders import Holder, found, named
-from basket.ledger import cube_of
+from basket.ledger import SETS, cube_of
 from basket.models import LONGEST_NAME, Basket
 from portal.errors import Problem
 
 MOST: Final = 100
-HEAVY: Final = ("product_ids",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Kept:
 
 def baskets(holder: Holder) -> QuerySet[Basket]:
     """A holder's baskets, the open one first."""
-    live = Basket.objects.filter(removed=None, frozen=False).defer(*HEAVY)
+    live = Basket.objects.filter(removed=None, frozen=False).defer(*SETS)
     return holder.among(live).order_by("-opened", "-pk")
 
 
@@ -48,14 +47,7 @@ def opened(holder: Holder) -> Basket:
 
 def listed(holder: Holder) -> list[Kept]:
     """Every basket with its numbers, the open one first."""
-    rows = list(baskets(holder))
-    counts = dict(
-        Basket.objects.filter(pk__in=[row.pk for row in rows])
-        .values_list("pk")
-        .annotate(observations=Count("items"))
-        .values_list("pk", "observations")
-    )
-    return [_kept(row, counts.get(row.pk, 0), is_open=not place) for place, row in enumerate(rows)]
+    return [_kept(row, is_open=not place) for place, row in enumerate(baskets(holder))]
 
 
 def new(holder: Holder, name: str, now: datetime) -> Basket:
@@ -114,17 +106,17 @@ def removed(holder: Holder, since: datetime) -> QuerySet[Basket]:
 
 
 def _all(holder: Holder) -> QuerySet[Basket]:
-    return holder.among(Basket.objects.filter(frozen=False).defer(*HEAVY))
+    return holder.among(Basket.objects.filter(frozen=False).defer(*SETS))
 
 
-def _kept(basket: Basket, observations: int, *, is_open: bool) -> Kept:
+def _kept(basket: Basket, *, is_open: bool) -> Kept:
     sums = cube_of(basket).sums()
     return Kept(
         id=basket.pk,
         name=basket.title,
         open=is_open,
         opened=basket.opened,
-        observations=observations,
+        observations=basket.observations,
         files=sums["files"],
         bytes=sums["bytes"],
         selected=sums["selected_files"],

@@ -236,6 +236,11 @@ class Filling(models.Model):
     def __str__(self) -> str:
         return f"{self.done} of {self.total} observations into {self.basket_id}"
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it goes on."""
+        return self.phase in {self.Phase.QUEUED, self.Phase.EXECUTING}
+
 
 class Held(models.Model):
     """What a person holds, or a stranger who is known by a key (basket.holders)."""

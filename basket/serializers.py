@@ -115,6 +115,34 @@ class AddedSerializer(serializers.Serializer[Any]):
     duplicates = serializers.IntegerField()
 
 
+class StartedSerializer(serializers.Serializer[Any]):
+    """Observations are being added in the background."""
+
+    filling = serializers.CharField(help_text="Address that tells how far it is")
+    not_found = serializers.ListField(child=serializers.CharField())
+
+
+class FailureSerializer(serializers.Serializer[Any]):
+    """An observation that could not be added."""
+
+    observation = serializers.CharField(help_text="archive:obsid")
+    reason = serializers.CharField()
+
+
+class FillingSerializer(serializers.Serializer[Any]):
+    """How far adding is: `done` of `total` observations, and what that brought."""
+
+    phase = serializers.ChoiceField(["QUEUED", "EXECUTING", "COMPLETED", "ABORTED"])
+    total = serializers.IntegerField()
+    done = serializers.IntegerField()
+    added = serializers.IntegerField()
+    already = serializers.IntegerField()
+    files = serializers.IntegerField()
+    rows = serializers.IntegerField()
+    duplicates = serializers.IntegerField()
+    failures = FailureSerializer(many=True)
+
+
 class RemoveSerializer(serializers.Serializer[Any]):
     """What to take out: observations by their obsid, or the selected files."""
 

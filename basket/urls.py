@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from basket.views import baskets, manager, recently_removed, saved_filters, sharing, summary
+from basket.views import baskets, fillings, manager, recently_removed, saved_filters, sharing, summary
 
 app_name = "basket"
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("add/", manager.add, name="add"),
     path("remove/", manager.remove, name="remove"),
     path("undo/", manager.undo, name="undo"),
+    path("fillings/<str:key>/cancel/", fillings.cancel, name="cancel_filling"),
+    path("fillings/<str:key>/retry/", fillings.retry, name="retry_filling"),
     path("export/", manager.export, name="export"),
     path("joined/<int:joining>/undo/", manager.undo_joining, name="undo_joining"),
     path("summary/", summary.show, name="summary"),

@@ -10,9 +10,11 @@ from rest_framework.decorators import api_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from basket import facets, filling, merging, removal, selection, tree
+from basket import facets, fillings, merging, removal, selection, tree
 from basket.api.asking import CHANGED, IF_MATCH, answer, basket_of, conditional, filters_in, filters_of, holder_of
+from basket.api.fillings import started
 from basket.details import file_details
+from basket.models import Filling
 from basket.page import MOST_ROWS
 from basket.serializers import (
     AddedSerializer,
@@ -22,6 +24,7 @@ from basket.serializers import (
     FileSerializer,
     RemoveSerializer,
     SelectionSerializer,
+    StartedSerializer,
     SummarySerializer,
     TreeSerializer,
     UndoSerializer,
@@ -91,7 +94,7 @@ def undo(request: Request) -> Response:
     operation_id="basket_add",
     request=AddSerializer,
     parameters=[IF_MATCH],
-    responses={200: AddedSerializer, 412: CHANGED},
+    responses={200: AddedSerializer, 202: StartedSerializer, 412: CHANGED},
 )
 @extend_schema(
     methods=["DELETE"],
@@ -102,7 +105,8 @@ def undo(request: Request) -> Response:
 )
 @api_view(["POST", "DELETE"])
 def observations(request: Request) -> Response:
-    """Put observations in, by their obsid; DELETE takes observations, or the selected files, out."""
+    """Put observations in, by their obsid: at once, or in the background (202) where that takes longer than about a
+    second. DELETE takes observations, or the selected files, out."""
     if request.method == "DELETE":
         return _remove(request)
     wanted = AddSerializer(data=request.data)
@@ -110,9 +114,11 @@ def observations(request: Request) -> Response:
     obsids = list(dict.fromkeys(wanted.validated_data["obsids"]))
     keys = _keys(wanted.validated_data["archive"], obsids)
     with conditional(request):
-        added = filling.add_observations(basket_of(request), list(keys.values()))
-    body = {**asdict(added), "not_found": [obsid for obsid in obsids if obsid not in keys]}
-    return Response(AddedSerializer(body).data)
+        added = fillings.add(basket_of(request), list(keys.values()))
+    not_found = [obsid for obsid in obsids if obsid not in keys]
+    if isinstance(added, Filling):
+        return started(added, not_found)
+    return Response(AddedSerializer({**asdict(added), "not_found": not_found}).data)
 
 
 def _remove(request: Request) -> Response:

@@ -17,12 +17,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from basket import export as exporting
-from basket import filling, keeping, merging, panels, removal, saved_filters, selection
+from basket import fillings, keeping, merging, panels, removal, saved_filters, selection
 from basket.current import holder
 from basket.filling import Added
-from basket.models import LONGEST_NAME, Basket, Removal
+from basket.models import LONGEST_NAME, Basket, Filling, Removal
 from basket.nodes import encode, observation_path
 from basket.page import PageState
+from basket.tasks import start
 from basket.versions import NotAsSeen, only_as_seen
 from basket.views.asking import address, back, basket_of, key_of, next_or, state_of, tell_if_stale
 from portal.errors import Problem
@@ -99,7 +100,12 @@ def add(request: HttpRequest) -> HttpResponse:
         messages.warning(request, "Nothing was added: tick at least one observation first.")
         return next_or(request, reverse("search"))
     basket = basket_of(request)
-    messages.success(request, _told(filling.add_observations(basket, keys), basket))
+    made = fillings.add(basket, keys)
+    if isinstance(made, Filling):
+        start(made)
+        messages.info(request, f"Adding {counted(made.total, 'observation')}: your basket shows how far that is.")
+    else:
+        messages.success(request, _told(made, basket))
     if request.POST.get("then") == "stay":
         return next_or(request, reverse("search"))
     return back(PageState(open=_opened(keys)))
@@ -178,6 +184,7 @@ def _beside(request: HttpRequest, state: PageState) -> dict[str, Any]:
         ],
         "longest": LONGEST_NAME,
         "joining": merging.last(basket),
+        "fillings": fillings.of_basket(basket),
     }
 
 
