@@ -239,6 +239,7 @@ class Download(APIView):
             304: OpenApiResponse(description="The client has it already (If-None-Match)"),
             409: OpenApiTypes.OBJECT,
             416: OpenApiResponse(description="The range lies behind the end"),
+            503: OpenApiResponse(description="A remote store does not answer at present (Retry-After)"),
         },
     )
     def get(self, request: Request, retrieval_id: str) -> HttpResponseBase:
