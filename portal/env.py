@@ -4,6 +4,7 @@ A malformed value stops the start with the variable's name, its value and an exa
 """
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -90,4 +91,14 @@ def endpoint(url: str) -> str:
     except ValueError as error:
         raise EnvironmentProblem(
             f"S3_ENDPOINT_URL={url}: {error}. For example: S3_ENDPOINT_URL=https://s3.example.org"
+        ) from None
+
+
+def networks(items: list[str]) -> list[IPv4Network | IPv6Network]:
+    """TRUSTED_PROXIES: addresses or networks."""
+    try:
+        return [ip_network(item, strict=False) for item in items]
+    except ValueError as error:
+        raise EnvironmentProblem(
+            f"TRUSTED_PROXIES: {error}. For example: TRUSTED_PROXIES=127.0.0.1,10.0.0.0/8"
         ) from None

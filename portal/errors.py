@@ -25,6 +25,8 @@ class Problem(Exception):
 
     status = 400
     code = "bad_request"
+    retry_after = 0
+    """Seconds after which it is worth asking again; 0 where waiting does not help."""
 
     def __init__(self, message: str, *, field: str = "", code: str = "", status: int = 0) -> None:
         super().__init__(message)
@@ -32,6 +34,11 @@ class Problem(Exception):
         self.field = field
         self.code = code or self.code
         self.status = status or self.status
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the answer says beside the message."""
+        return {"Retry-After": str(self.retry_after)} if self.retry_after else {}
 
 
 def body(code: str, message: str, field: str = "") -> dict[str, dict[str, str]]:
@@ -51,7 +58,7 @@ def api_error(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: our problems, Django's and DRF's own, all in one shape."""
     del context
     if isinstance(error, Problem):
-        return Response(body(error.code, error.message, error.field), error.status)
+        return Response(body(error.code, error.message, error.field), error.status, headers=error.headers)
     if isinstance(error, IMPOSSIBLE):
         return Response(body("bad_request", IMPOSSIBLE_TOLD), 400)
     if isinstance(error, SuspiciousOperation):

@@ -53,4 +53,7 @@ class ProblemPages(MiddlewareMixin):
         if not isinstance(error, Problem):
             return None
         context = {"status": error.status, "message": error.message, "field": error.field}
-        return render(request, "error.html", context, status=error.status)
+        page = render(request, "error.html", context, status=error.status)
+        for name, value in error.headers.items():
+            page.headers[name] = value
+        return page

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from portal.env import database, endpoint, env, envbool, envint, envlist, stores
+from portal.env import database, endpoint, env, envbool, envint, envlist, networks, stores
 
 PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parent
@@ -30,6 +30,10 @@ CSRF_TRUSTED_ORIGINS = [SITE_URL] if SITE_URL.startswith("https://") else []
 # What it serves
 ARCHIVES = envlist("ARCHIVES", "local")
 STREAM_LIMIT_BYTES = envint("STREAM_LIMIT_BYTES", 53_687_091_200)
+STREAMS_PER_USER = envint("STREAMS_PER_USER", 8)
+STREAMS_PER_ADDRESS = envint("STREAMS_PER_ADDRESS", 32)
+STREAM_IDLE_SECONDS = envint("STREAM_IDLE_SECONDS", 600)
+TRUSTED_PROXIES = networks(envlist("TRUSTED_PROXIES"))
 
 # Files that lie in stores elsewhere (portal.remote): only those below these prefixes are ever asked for
 REMOTE_STORES = stores(envlist("REMOTE_STORES"))

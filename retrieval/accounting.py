@@ -60,7 +60,7 @@ def begin(retrieval: Retrieval, etag: str, now: datetime) -> bool:
 
 
 def record(retrieval_id: str, bundle: Bundle, sent: Span, now: datetime) -> None:
-    """The bytes `sent` were handed to the server. Completes the retrieval when they were the last that lacked.
+    """The bytes `sent` have arrived. Completes the retrieval when they were the last that lacked.
 
     Raises Superseded.
     """
@@ -79,6 +79,14 @@ def record(retrieval_id: str, bundle: Bundle, sent: Span, now: datetime) -> None
         if spans == [(0, bundle.plan.length)]:
             _complete(retrieval, now)
         retrieval.save()
+
+
+def still_going(retrieval_id: str, etag: str, now: datetime) -> None:
+    """The client is there, though nothing has arrived of late. Raises Superseded."""
+    with transaction.atomic():
+        retrieval = _locked(retrieval_id, etag)
+        if retrieval.phase == Phase.EXECUTING:
+            Retrieval.objects.filter(pk=retrieval_id).update(lease=now + LEASE)
 
 
 def interrupted(retrieval_id: str, etag: str, now: datetime) -> None:
@@ -162,7 +170,7 @@ def pause(retrieval_id: str, etag: str, position: int, reason: str, now: datetim
 
 
 def cancel(retrieval: Retrieval, now: datetime) -> Retrieval:
-    """Its owner stops it; a stream that is under way is cut within a second.
+    """Its owner stops it; a stream that is under way is cut within seconds.
 
     Raises Problem (409) when it has ended.
     """

@@ -1,13 +1,18 @@
-"""The HTTP of handing out bytes: whole or a range, under conditions (RFC 9110 13 and 14). Knows no model."""
+"""The HTTP of handing out bytes: whole, a range or several, under conditions (RFC 9110 13 and 14). Knows no model."""
 
-from collections.abc import AsyncIterator, Callable
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header, parse_etags
 
+from retrieval.body import Body, multipart
 from retrieval.ranges import Span, Unsatisfiable, requested
+
+Pieces = Callable[[Body], AsyncIterator[bytes]]
+"""Gives the bytes of a body. It is called when bytes are to be sent, and only then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +36,37 @@ class Entity:
     resumable: bool = True
 
 
-def answer(
-    entity: Entity, conditions: Conditions, pieces: Callable[[Span], AsyncIterator[bytes]], *, head: bool
-) -> HttpResponseBase:
-    """200, 206, 304 or 416. `pieces` is called, with the span to send, only when bytes are to be sent."""
+def answer(entity: Entity, conditions: Conditions, pieces: Pieces, *, head: bool) -> HttpResponseBase:
+    """200, 206, 304 or 416. A range is for GET alone: HEAD tells of the whole (RFC 9110 14.2)."""
     if _matches(conditions.if_none_match, entity.etag):
         return _described(HttpResponse(status=304), entity)
     try:
-        span = _span(entity, conditions)
+        spans = [] if head else _spans(entity, conditions)
     except Unsatisfiable:
         return _unsatisfiable(entity)
-    start, stop = span or (0, entity.length)
-    response = HttpResponse() if head else StreamingHttpResponse(pieces((start, stop)))
-    if span is not None:
-        response.status_code = 206
-        response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{entity.length}"
-    response.headers["Content-Length"] = str(stop - start)
-    response.headers["Content-Type"] = entity.content_type
+    headers = {"Content-Type": entity.content_type}
+    body = _body(entity, spans, headers)
+    headers["Content-Length"] = str(body.length)
     disposition = content_disposition_header(entity.attachment, entity.filename)
     if disposition is not None:
-        response.headers["Content-Disposition"] = disposition
-    return _described(response, entity)
+        headers["Content-Disposition"] = disposition
+    status = 206 if spans else 200
+    if head:
+        return _described(HttpResponse(status=status, headers=headers), entity)
+    return _described(StreamingHttpResponse(pieces(body), status=status, headers=headers), entity)
+
+
+def _body(entity: Entity, spans: Sequence[Span], headers: dict[str, str]) -> Body:
+    """What is sent for these ranges, and into `headers` what says so."""
+    if not spans:
+        return Body([(0, entity.length)])
+    if len(spans) == 1:
+        start, stop = spans[0]
+        headers["Content-Range"] = f"bytes {start}-{stop - 1}/{entity.length}"
+        return Body(spans)
+    boundary = secrets.token_hex(16)
+    headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
+    return multipart(spans, entity.length, entity.content_type, boundary)
 
 
 def _matches(if_none_match: str, etag: str) -> bool:
@@ -59,10 +74,10 @@ def _matches(if_none_match: str, etag: str) -> bool:
     return bool(tags & {etag, "*"})
 
 
-def _span(entity: Entity, conditions: Conditions) -> Span | None:
-    """The range to send; None for the whole, which a server may always send (RFC 9110 14.2)."""
+def _spans(entity: Entity, conditions: Conditions) -> list[Span]:
+    """The ranges to send; none for the whole, which a server may always send (RFC 9110 14.2)."""
     current = conditions.if_range.strip() == entity.etag if conditions.if_range else entity.resumable
-    return requested(conditions.range, entity.length) if current else None
+    return requested(conditions.range, entity.length) if current else []
 
 
 def _unsatisfiable(entity: Entity) -> HttpResponseBase:

@@ -18,11 +18,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal.errors import Problem, body
+from portal.errors import Problem
 from portal.parameters import whole
 from retrieval import accounting, delivery, history, plan, progress
 from retrieval.answer import Conditions
-from retrieval.current import basket_of, known_key, lasting_key
+from retrieval.current import address_of, basket_of, known_key, lasting_key
 from retrieval.models import Outcome, Phase, Retrieval, RetrievalFile
 from retrieval.serializers import (
     ChangesSerializer,
@@ -224,7 +224,7 @@ class Download(APIView):
     @extend_schema(
         operation_id="retrieval_download",
         parameters=[
-            OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="One range of bytes"),
+            OpenApiParameter("Range", str, OpenApiParameter.HEADER, description="Ranges of bytes"),
             OpenApiParameter(
                 "If-Range", str, OpenApiParameter.HEADER, description="The ETag of what there is already"
             ),
@@ -237,8 +237,10 @@ class Download(APIView):
             (200, "application/gzip"): OpenApiTypes.BINARY,
             (206, "application/gzip"): OpenApiTypes.BINARY,
             304: OpenApiResponse(description="The client has it already (If-None-Match)"),
+            (206, "multipart/byteranges"): OpenApiTypes.BINARY,
             409: OpenApiTypes.OBJECT,
-            416: OpenApiResponse(description="The range lies behind the end"),
+            416: OpenApiResponse(description="The ranges lie behind the end"),
+            429: OpenApiTypes.OBJECT,
             503: OpenApiResponse(description="A remote store does not answer at present (Retry-After)"),
         },
     )
@@ -251,16 +253,14 @@ class Download(APIView):
             if_range=headers.get("If-Range", ""),
             if_none_match=headers.get("If-None-Match", ""),
         )
-        try:
-            return delivery.respond(
-                retrieval, request.user, timezone.now(), conditions, head=request.method == "HEAD"
-            )
-        except delivery.NotReady as problem:
-            return Response(
-                body(problem.code, problem.message),
-                status=problem.status,
-                headers={"Retry-After": str(delivery.RETRY_SECONDS)},
-            )
+        return delivery.respond(
+            retrieval,
+            request.user,
+            timezone.now(),
+            conditions,
+            head=request.method == "HEAD",
+            address=address_of(request),
+        )
 
 
 def _seconds(text: str) -> float:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
-from typing import NamedTuple, cast
+from itertools import chain
+from typing import NamedTuple
 
 from django.db.models import Count, Q, QuerySet, Sum
 
@@ -23,7 +24,7 @@ from retrieval.layout import folder
 from retrieval.layout.reading import Layout, StoredArchive, StoredGzip
 from retrieval.layout.writing import LaidFile, LayoutWriter, Packing
 from retrieval.models import Method, Outcome, PackedSize, Retrieval, RetrievalFile
-from retrieval.packing import PackingReader, PieceReader, unpacked
+from retrieval.packing import PackingReader, PieceReader, plain_reader, unpacked
 from retrieval.ranges import Span
 from retrieval.tarplan import TarFormat
 from retrieval.zipplan import ZipFormat
@@ -79,13 +80,13 @@ class Bundle:
         """From its layout."""
         return cls(layout.plan, layout.sources, layout.positions, layout.product_ids, layout.bytes)
 
-    def reader(self, span: Span | None = None) -> PieceReader:
-        """What reads the pieces of its plan that lie in the span (None: from all of it), for one stream."""
-        coming = self.plan.segments(*span) if span else ()
+    def reader(self, *spans: Span) -> PieceReader:
+        """What reads the pieces of its plan, for one stream; those in the spans are read ahead from stores."""
+        coming = chain.from_iterable(self.plan.segments(*span) for span in spans)
         if isinstance(self.plan, GzipPlan):
             reader = Reader(self.sources, unpacked(self.plan, coming))
             return PackingReader(self.plan, reader, compression.new)
-        return cast("PieceReader", Reader(self.sources, coming))  # nothing is deflated in these plans
+        return plain_reader(self.sources, coming)
 
     def completed_by(self, new: Span, around: Span) -> tuple[int, int] | None:
         """Positions of the first and last file that the bytes `new` completed; `around`: all that was sent there."""

@@ -3,12 +3,20 @@
 Strangers are known by a key in their session, which survives signing in; what they retrieved is then theirs.
 """
 
+from django.conf import settings
 from django.http import HttpRequest
 
 from basket.models import Basket
+from portal.addresses import client_address
 from retrieval import history
 
 KEY = "retrievals"
+
+
+def address_of(request: HttpRequest) -> str:
+    """The address of whoever asks, behind trusted proxies too."""
+    remote, forwarded = request.META.get("REMOTE_ADDR", ""), request.headers.get("X-Forwarded-For", "")
+    return client_address(remote, forwarded, settings.TRUSTED_PROXIES)
 
 
 def basket_of(request: HttpRequest) -> Basket:

@@ -12,16 +12,17 @@ from django.http.response import HttpResponseBase
 from portal import access
 from portal.errors import Problem
 from portal.quantities import counted
-from retrieval import accounting
+from retrieval import accounting, streams
 from retrieval import bundle as layouts
 from retrieval.accounting import Fault, Superseded
 from retrieval.answer import Conditions, Entity, answer
+from retrieval.body import Body
 from retrieval.bundle import Bundle
 from retrieval.fetching import Unfit
+from retrieval.ledger import BundleLedger
 from retrieval.models import Method, Outcome, Phase, Retrieval
-from retrieval.ranges import Span
 from retrieval.rights import refused
-from retrieval.transfer import Ledger, Transfer
+from retrieval.transfer import Transfer
 
 RETRY_SECONDS = 5
 CONTENT_TYPES = {
@@ -36,6 +37,7 @@ class NotReady(Problem):
 
     status = 409
     code = "not_ready"
+    retry_after = RETRY_SECONDS
 
 
 class Unavailable(NotReady):
@@ -46,12 +48,18 @@ class Unavailable(NotReady):
 
 
 def respond(
-    retrieval: Retrieval, user: access.User, now: datetime, conditions: Conditions, *, head: bool = False
+    retrieval: Retrieval,
+    user: access.User,
+    now: datetime,
+    conditions: Conditions,
+    *,
+    head: bool = False,
+    address: str = "",
 ) -> HttpResponseBase:
-    """The bundle, or the range asked for.
+    """The bundle, or the ranges asked for; `address` is the client's.
 
     Raises Problem (409) when it cannot be sent, naming the file at fault and what to do; NotReady while its files
-    are being measured; Unavailable while a store cannot be read.
+    are being measured; Unavailable while a store cannot be read; TooManyStreams (429).
     """
     bundle, guarded = prepare(retrieval, user, now)
     entity = Entity(
@@ -62,8 +70,17 @@ def respond(
         resumable=_is_resumable(retrieval),
     )
 
-    def pieces(span: Span) -> AsyncIterator[bytes]:
-        return Transfer(bundle, span, _ledger(retrieval, entity.etag, user, guarded, now)).pieces()
+    def pieces(body: Body) -> AsyncIterator[bytes]:
+        person = f"user {user.pk}" if user.is_authenticated else f"key {retrieval.key}"
+        place = streams.enter(person, address, now)
+        try:
+            tracked = _begin(retrieval, entity.etag, now)
+        except Problem:
+            place.leave()
+            raise
+        user_id = user.pk if user.is_authenticated else None
+        ledger = BundleLedger(retrieval.pk, bundle, user_id, guarded, place, tracked=tracked)
+        return Transfer(bundle.reader(*body.spans(0, body.length)), bundle.plan.segments, body, ledger).pieces()
 
     return answer(entity, conditions, pieces, head=head)
 
@@ -150,14 +167,12 @@ def _is_resumable(retrieval: Retrieval) -> bool:
     return not retrieval.relaid
 
 
-def _ledger(retrieval: Retrieval, etag: str, user: access.User, guarded: set[int], now: datetime) -> Ledger:
+def _begin(retrieval: Retrieval, etag: str, now: datetime) -> bool:
     try:
-        tracked = accounting.begin(retrieval, etag, now)
+        return accounting.begin(retrieval, etag, now)
     except Superseded:
         raise Problem(
             f"{retrieval.name} was changed while this download began. Ask for it again.",
             code="changed",
             status=409,
         ) from None
-    user_id = user.pk if user.is_authenticated else None
-    return Ledger(retrieval.pk, user_id, guarded, tracked=tracked)

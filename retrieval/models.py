@@ -4,6 +4,7 @@ Phases are UWS words (IVOA Universal Worker Service 1.1) and change only through
 """
 
 import secrets
+import uuid
 from datetime import datetime
 
 from django.conf import settings
@@ -153,6 +154,19 @@ class Retrieval(models.Model):
         if self.phase not in allowed:
             raise IllegalTransition(f"{self.name} is {self.phase} and cannot become {to}.")
         self.phase = to
+
+
+class Stream(models.Model):
+    """A download that is being sent: it counts against the limits while it is renewed (retrieval.streams)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    person = models.CharField(max_length=80, blank=True, db_index=True)
+    address = models.CharField(max_length=80, blank=True, db_index=True)
+    begun = models.DateTimeField()
+    renewed = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.person or self.address} since {self.begun:%Y-%m-%d %H:%M:%S}"
 
 
 class IllegalTransition(Exception):

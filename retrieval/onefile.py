@@ -1,16 +1,14 @@
 """One file of an archive, by its URI: what a preview, a link or a script asks for."""
 
-import asyncio
 import hashlib
 import mimetypes
 import os
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
+from itertools import chain
 
 from django.db import connection
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 
 from portal import access
 from portal.archives import archive
@@ -21,23 +19,30 @@ from portal.remote.addresses import is_remote
 from portal.remote.measuring import look_at
 from portal.remote.problems import StoreProblem
 from portal.remote.reading import Found
+from retrieval import streams
 from retrieval.answer import Conditions, Entity, answer
-from retrieval.fetching import UNKNOWN, Reader, Sources, Unfit, batches, unreadable
+from retrieval.body import Body
+from retrieval.fetching import UNKNOWN, Sources, unreadable
 from retrieval.freezing import NO_BYTES
-from retrieval.ranges import Span
-from retrieval.rights import revoked
-from retrieval.transfer import SECONDS_BETWEEN_ENTRIES, Cut, aside
-from retrieval.zipplan import FileRange
+from retrieval.ledger import FileLedger
+from retrieval.packing import plain_reader
+from retrieval.transfer import Transfer
+from retrieval.zipplan import FileRange, Segment
 
 SHOWN_IN_PAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 """Types that a browser may show; anything else is saved, so that no file of an archive runs as a page of ours."""
 
 
+LITTLE_BYTES = 8 << 20
+"""Smaller files, such as the pictures of a page, are quickly sent and not counted among the running downloads."""
+
+
 def respond(
-    uri: str, user: access.User, now: datetime, conditions: Conditions, *, head: bool = False
+    uri: str, user: access.User, now: datetime, conditions: Conditions, *, head: bool = False, address: str = ""
 ) -> HttpResponseBase:
-    """The file, or the range asked for. Raises Problem: 404 without file or bytes, 403 without the right, 409 when
-    the bytes are not as many as the catalogue says, 503 when their store does not give them at present."""
+    """The file, or the ranges asked for; `address` is the client's. Raises Problem: 404 without file or bytes, 403
+    without the right, 409 when the bytes are not as many as the catalogue says, 429 when too many downloads run, 503
+    when the file's store does not give it at present."""
     product = Product.objects.filter(dataURI=uri).order_by("pk").first()
     if product is None:
         raise Problem(f"uri={uri} is not a file of this archive.", field="uri", code="not_found", status=404)
@@ -57,8 +62,22 @@ def respond(
         content_type=kind if shown else "application/octet-stream",
         attachment=not shown,
     )
-    user_id = user.pk if user.is_authenticated else None
-    return answer(entity, conditions, lambda span: _pieces(sources, span, user_id, product.pk), head=head)
+
+    def pieces(body: Body) -> AsyncIterator[bytes]:
+        user_id = user.pk if user.is_authenticated else None
+        place = streams.NOWHERE
+        if body.length > LITTLE_BYTES:
+            place = streams.enter("" if user_id is None else f"user {user_id}", address, now)
+        coming = chain.from_iterable(_segments(*span) for span in body.spans(0, body.length))
+        reader = plain_reader(sources, coming)
+        return Transfer(reader, _segments, body, FileLedger(user_id, product.pk, place)).pieces()
+
+    return answer(entity, conditions, pieces, head=head)
+
+
+def _segments(start: int, stop: int) -> Iterator[Segment]:
+    if start < stop:
+        yield FileRange(0, start, stop - start)
 
 
 def _measured(product: Product, stored: StoredBytes) -> tuple[Sources, str]:
@@ -94,23 +113,3 @@ def _looked_at(product: Product, stored: StoredBytes) -> Found:
             message, field="uri", code="unavailable" if later else "", status=503 if later else 409
         ) from error
     return Found(found.st_size, "", found.st_mtime_ns)
-
-
-async def _pieces(sources: Sources, span: Span, user_id: int | None, product_id: int) -> AsyncIterator[bytes]:
-    """The bytes of the file; cut when the file changes or the right to read it ends."""
-    start, stop = span
-    coming = [FileRange(0, start, stop - start)] if start < stop else []
-    reader, due = Reader(sources, coming), time.monotonic() + SECONDS_BETWEEN_ENTRIES
-    try:
-        for batch in batches(coming):
-            await reader.arrival(batch)
-            yield await aside(reader.read, batch)
-            if time.monotonic() >= due:
-                if await aside(revoked, user_id, [product_id], timezone.now()):
-                    raise Cut("The right to read this file has ended.")
-                due = time.monotonic() + SECONDS_BETWEEN_ENTRIES
-            await asyncio.sleep(0)
-    except Unfit as error:
-        raise Cut(error.reason) from error
-    finally:
-        await asyncio.shield(aside(reader.close))

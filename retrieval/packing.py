@@ -1,9 +1,9 @@
 """Reading a tar.gz: what is deflated is read from its file and compressed while it leaves. Knows no database."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
-from retrieval.fetching import PIECE_BYTES, Reader
+from retrieval.fetching import PIECE_BYTES, Reader, Sources
 from retrieval.gzplan import Compressor, Deflated, DeflateStream, GzipPlan, Piece
 from retrieval.virtual import FileRange, Segment
 
@@ -73,6 +73,11 @@ class PackingReader:
         if not isinstance(part, Deflated):
             return part
         return FileRange(part.index, self._asked if part.index == self._index else 0, 1)
+
+
+def plain_reader(sources: Sources, coming: Iterable[Piece]) -> PieceReader:
+    """The same for pieces of which none is deflated."""
+    return cast("PieceReader", Reader(sources, coming))
 
 
 def unpacked(plan: GzipPlan, coming: Iterable[Piece]) -> Iterator[Segment]:

@@ -6,7 +6,7 @@ from threading import BoundedSemaphore, Thread
 from django.utils import timezone
 
 from portal.celery import app
-from retrieval import accounting, history, jobs
+from retrieval import accounting, history, jobs, streams
 from retrieval.layout import folder
 from retrieval.models import Retrieval
 
@@ -35,6 +35,7 @@ def sweep_layouts() -> None:
 def tick() -> None:
     """Find what no message announced, and transfers that broke off."""
     accounting.broken_off(timezone.now())
+    streams.forget_dead(timezone.now())
     for retrieval_id in jobs.due(timezone.now()):
         ring(retrieval_id)
 

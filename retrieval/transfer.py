@@ -1,31 +1,36 @@
-"""One stream: pieces of about 1 MiB, read in threads, handed over in order, written down once a second.
+"""One stream: pieces of about 1 MiB, read in threads, handed over in order; what arrives is written down beside it.
 
 Between two pieces no database connection and no thread is held; memory is one piece, whatever the bundle weighs.
+What counts is what the client's machine has acknowledged (`portal.arrival`); where that is not known, what was
+handed over.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
-from typing import ParamSpec, TypeVar
+from threading import Lock
+from typing import Any, ParamSpec, Protocol, TypeVar
 
+from django.conf import settings
 from django.db import connections
-from django.utils import timezone
 
-from retrieval import accounting
+from portal import arrival
+from portal.arrival import Connection
 from retrieval.accounting import Fault, Superseded
-from retrieval.bundle import Bundle
+from retrieval.body import Body
 from retrieval.fetching import Unfit, batches
 from retrieval.gzplan import Differs, Piece
-from retrieval.models import Outcome
+from retrieval.packing import PieceReader
 from retrieval.ranges import Span
-from retrieval.rights import revoked
 
-SECONDS_BETWEEN_ENTRIES = 1.0
+SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_BETWEEN_ENTRIES = 5.0
 
-LAST_LOOK_SECONDS = 0.05
-"""A server takes pieces for a client that has just gone as readily as for one that listens, until it is told. So
-the last piece, which would make the archive complete, waits this long for the news."""
+MUCH_BYTES = 16 << 20
+"""When so much has arrived it is written down at the next look."""
+
+FIRST_SLEEP_SECONDS, LONGEST_SLEEP_SECONDS = 0.001, 0.25
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,6 +38,10 @@ T = TypeVar("T")
 
 class Cut(Exception):
     """The stream cannot be finished. The server, told so, breaks the connection: the client must notice."""
+
+
+class Idle(Exception):
+    """Nothing has arrived for STREAM_IDLE_SECONDS."""
 
 
 class Refused(Exception):
@@ -44,139 +53,150 @@ class Refused(Exception):
         self.fault = fault
 
 
-class Ledger:
-    """What one stream asks the database and tells it. Called in threads, one call at a time."""
+class Books(Protocol):
+    """What a stream asks the database and tells it. Called in threads."""
 
-    def __init__(self, retrieval_id: str, user_id: int | None, guarded: set[int], *, tracked: bool) -> None:
-        """`guarded`: products that this person reads by a right that may end; `tracked`: whether to write down."""
-        self._retrieval_id = retrieval_id
-        self._user_id = user_id
-        self._guarded = guarded
-        self._tracked = tracked
+    def is_guarded(self, index: int) -> bool:
+        """Whether the right to read this member may end while it is sent."""
 
-    def is_guarded(self, product_id: int) -> bool:
-        """Whether the product is to be asked about when its file begins."""
-        return product_id in self._guarded
+    def ask(self, indices: Sequence[int]) -> None:
+        """Raise Refused if one of these members may no longer be read."""
 
-    def ask(self, bundle: Bundle, indices: Sequence[int]) -> None:
-        """Raise Refused if the person may no longer read one of these members."""
-        if not indices:
-            return
-        places = {bundle.product_ids[index]: index for index in indices}
-        for product_id, verdict in revoked(self._user_id, list(places), timezone.now()).items():
-            index = places[product_id]
-            fault = Fault(bundle.positions[index], Outcome.DENIED, verdict.reason, verdict.public_on)
-            raise Refused(index, fault)
+    def enter(self, spans: Sequence[Span]) -> None:
+        """These bytes have arrived; with none, the stream lives. Raises Superseded when it is to end."""
 
-    def enter(self, bundle: Bundle, sent: Span) -> None:
-        """The bytes `sent` were handed over. Raises Superseded when they are of a bundle that is no more."""
-        if self._tracked and sent[0] < sent[1]:
-            accounting.record(self._retrieval_id, bundle, sent, timezone.now())
-
-    def cut(self, bundle: Bundle, fault: Fault) -> None:
-        """The stream ends because of this file."""
-        if self._tracked:
-            accounting.cut(self._retrieval_id, bundle.plan.etag, fault, timezone.now())
-
-    def repack(self, bundle: Bundle, index: int) -> None:
-        """Member `index` was compressed to another size than was remembered."""
-        if self._tracked:
-            position = bundle.positions[index] if index < len(bundle.positions) else None
-            accounting.repack(self._retrieval_id, bundle.plan.etag, position, timezone.now())
-
-    def pause(self, bundle: Bundle, position: int, reason: str) -> None:
-        """The stream ends because a store does not give this file at present."""
-        if self._tracked:
-            accounting.pause(self._retrieval_id, bundle.plan.etag, position, reason, timezone.now())
-
-    def leave(self, bundle: Bundle) -> None:
-        """The client went before the end."""
-        if self._tracked:
-            accounting.interrupted(self._retrieval_id, bundle.plan.etag, timezone.now())
+    def close(self, end: Exception | None, *, whole: bool) -> None:
+        """The stream has ended, by this error where there was one; `whole`: everything has arrived."""
 
 
 class Transfer:
-    """The bytes `span` of a bundle on their way to one client."""
+    """The bytes of `body` on their way to one client: `segments` gives the pieces of a span of it, `reader` reads
+    them."""
 
-    def __init__(self, bundle: Bundle, span: Span, ledger: Ledger) -> None:
-        self._bundle = bundle
-        self._start, self._stop = span
-        self._ledger = ledger
-        self._reader = bundle.reader((self._start, self._stop))
-        self._handed = self._entered = self._start
-        self._entry_due = time.monotonic() + SECONDS_BETWEEN_ENTRIES
+    def __init__(
+        self, reader: PieceReader, segments: Callable[[int, int], Iterator[Piece]], body: Body, books: Books
+    ) -> None:
+        self._reader = reader
+        self._segments = segments
+        self._body = body
+        self._books = books
+        self._connection: Connection | None = None
+        self._lock = Lock()
+        self._offered = self._handed = self._entered = self._seen = 0
+        self._entry_due = self._seen_at = time.monotonic()
         self._reading = -1
+        self._end: Exception | None = None
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The bytes, in pieces. Whatever ends them, files are closed and what was handed over is written down.
+        """The bytes, in pieces. Whatever ends them, files are closed and what has arrived is written down.
 
         Raises Cut when a file is not what was promised, a right has ended, or the retrieval was cancelled.
         """
+        self._connection = arrival.current.get()
+        books = asyncio.create_task(self._keep_books())
         try:
-            for batch in batches(self._bundle.plan.segments(self._start, self._stop)):
+            for batch in batches(self._coming()):
                 await self._reader.arrival(batch)
                 piece = await aside(self._read, batch)
-                if self._start < self._handed and self._handed + len(piece) == self._stop:
-                    await asyncio.sleep(LAST_LOOK_SECONDS)
+                if self._end is not None:
+                    raise self._end
+                if not self._is_alive():
+                    return
+                self._offered += len(piece)
                 yield piece
-                self._handed += len(piece)
-                if time.monotonic() >= self._entry_due:
-                    await aside(self._enter)
+                self._handed = self._offered
                 await asyncio.sleep(0)
-        except (Unfit, Refused) as error:
-            await asyncio.shield(aside(self._cut, error))
+        except (Unfit, Differs, Refused, Superseded, Idle) as error:
+            self._end = error
             raise Cut(str(error)) from error
-        except Differs as error:
-            await asyncio.shield(aside(self._repack, error))
-            raise Cut(str(error)) from error
-        except Superseded as error:
-            raise Cut("The retrieval was cancelled, or laid out anew.") from error
         finally:
-            await asyncio.shield(aside(self._finish))
+            await uninterrupted(self._wind_up(books))
+
+    def _coming(self) -> Iterator[Piece]:
+        for part in self._body.parts:
+            if isinstance(part, bytes):
+                yield part
+            else:
+                yield from self._segments(*part)
 
     def _read(self, batch: list[Piece]) -> bytes:
-        files = len(self._bundle.positions)
-        touched = [part.index for part in batch if not isinstance(part, bytes)]
-        begun = [index for index in touched if self._reading < index < files]
-        if begun:
-            self._reading = begun[-1]
-            guarded = [index for index in begun if self._ledger.is_guarded(self._bundle.product_ids[index])]
-            self._ledger.ask(self._bundle, guarded)
+        for part in batch:
+            if not isinstance(part, bytes) and part.index != self._reading:
+                self._reading = part.index
+                if self._books.is_guarded(part.index):
+                    self._books.ask([part.index])
         return self._reader.read(batch)
 
+    def _is_alive(self) -> bool:
+        return self._end is None and (self._connection is None or self._connection.is_open())
+
+    def _is_on_its_way(self) -> bool:
+        return self._offered == self._body.length and self._arrived() < self._offered and self._is_alive()
+
+    async def _wind_up(self, books: "asyncio.Task[None]") -> None:
+        """The server lets go when it has written the last byte, which then is still on its way."""
+        await aside(self._reader.close)
+        sleep = FIRST_SLEEP_SECONDS
+        while self._connection is not None and self._is_on_its_way():
+            await asyncio.sleep(sleep)
+            sleep = min(2 * sleep, LONGEST_SLEEP_SECONDS)
+        books.cancel()
+        await aside(self._finish)
+
+    def _arrived(self) -> int:
+        """What was offered may be at the other side before the server has said that it took it."""
+        return self._handed if self._connection is None else self._connection.arrived(self._offered)
+
+    async def _keep_books(self) -> None:
+        """Once a second, also while the client takes nothing: it may have lost its right, or the retrieval ended."""
+        try:
+            while True:
+                await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+                if self._is_due():
+                    await aside(self._enter)
+        except Exception as error:  # whatever it is: what cannot be written down is not sent
+            self._end = error
+            if self._connection is not None:
+                self._connection.cut()
+
+    def _is_due(self) -> bool:
+        arrived, now = self._arrived(), time.monotonic()
+        if arrived > self._seen:
+            self._seen, self._seen_at = arrived, now
+        elif settings.STREAM_IDLE_SECONDS and now - self._seen_at > settings.STREAM_IDLE_SECONDS:
+            raise Idle(f"The client took nothing for {settings.STREAM_IDLE_SECONDS} s.")
+        guarded = self._reading >= 0 and self._books.is_guarded(self._reading)
+        return guarded or arrived - self._entered >= MUCH_BYTES or now >= self._entry_due
+
     def _enter(self) -> None:
-        if self._reading >= 0:
-            self._ledger.ask(self._bundle, [self._reading])
-        handed = self._handed
-        self._ledger.enter(self._bundle, (self._entered, handed))
-        self._entered = handed
+        with self._lock:
+            if self._reading >= 0 and self._books.is_guarded(self._reading):
+                self._books.ask([self._reading])
+            self._enter_arrived()
+
+    def _enter_arrived(self) -> None:
+        arrived = self._arrived()
+        self._books.enter(list(self._body.spans(self._entered, arrived)))
+        self._entered = arrived
         self._entry_due = time.monotonic() + SECONDS_BETWEEN_ENTRIES
 
-    def _cut(self, error: Unfit | Refused) -> None:
-        self._enter_rest()
-        position = self._bundle.positions[error.index]
-        if isinstance(error, Refused):
-            self._ledger.cut(self._bundle, error.fault)
-        elif error.temporary:
-            self._ledger.pause(self._bundle, position, error.reason)
-        else:
-            self._ledger.cut(self._bundle, Fault(position, Outcome.FAILED, error.reason))
-
-    def _repack(self, error: Differs) -> None:
-        self._enter_rest()
-        self._ledger.repack(self._bundle, error.index)
-
-    def _enter_rest(self) -> None:
-        handed = self._handed
-        with suppress(Superseded):
-            self._ledger.enter(self._bundle, (self._entered, handed))
-        self._entered = handed
-
     def _finish(self) -> None:
-        self._reader.close()
-        self._enter_rest()
-        if self._handed < self._stop:
-            self._ledger.leave(self._bundle)
+        with self._lock:
+            with suppress(Superseded):
+                self._enter_arrived()
+            self._books.close(self._end, whole=self._entered == self._body.length)
+
+
+async def uninterrupted(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for the end of it; a cancellation that comes meanwhile is passed on afterwards."""
+    task, cancelled = asyncio.create_task(work), None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 async def aside(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:

@@ -20,7 +20,7 @@ from portal.errors import Problem
 from portal.models import Observation
 from retrieval import accounting, delivery, history, onefile, plan, progress
 from retrieval.answer import Conditions
-from retrieval.current import basket_of, known_key, lasting_key
+from retrieval.current import address_of, basket_of, known_key, lasting_key
 from retrieval.models import Outcome, Phase, Retrieval
 from retrieval.tasks import start
 
@@ -161,31 +161,36 @@ def cancel(request: HttpRequest, retrieval_id: str) -> HttpResponse:
 
 @require_safe
 def download(request: HttpRequest, retrieval_id: str) -> HttpResponseBase:
-    """The bundle, or a range of it."""
+    """The bundle, or ranges of it."""
     retrieval = _found(request, retrieval_id)
     try:
         return delivery.respond(
-            retrieval, request.user, timezone.now(), _conditions(request), head=request.method == "HEAD"
+            retrieval,
+            request.user,
+            timezone.now(),
+            _conditions(request),
+            head=request.method == "HEAD",
+            address=address_of(request),
         )
-    except delivery.NotReady as problem:
-        context = {"title": "Not ready yet", "message": problem.message, "back": _page(retrieval)}
-        answer = render(request, "error.html", context, status=problem.status)
     except Problem as problem:
-        context = {"title": "Nothing was sent", "message": problem.message, "back": _page(retrieval)}
-        return render(request, "error.html", context, status=problem.status)
-    answer.headers["Retry-After"] = str(delivery.RETRY_SECONDS)
-    return answer
+        title = "Not ready yet" if isinstance(problem, delivery.NotReady) else "Nothing was sent"
+        context = {"title": title, "message": problem.message, "back": _page(retrieval)}
+        answer = render(request, "error.html", context, status=problem.status)
+        for name, value in problem.headers.items():
+            answer.headers[name] = value
+        return answer
 
 
 @require_safe
 def file(request: HttpRequest) -> HttpResponseBase:
-    """One file by its `uri`, or a range of it; pictures are shown, the rest is saved."""
+    """One file by its `uri`, or ranges of it; pictures are shown, the rest is saved."""
     return onefile.respond(
         request.GET.get("uri", ""),
         request.user,
         timezone.now(),
         _conditions(request),
         head=request.method == "HEAD",
+        address=address_of(request),
     )
 
 

@@ -224,6 +224,38 @@ def test_ranges_in_any_order_complete_together(
         assert opened.testzip() is None
 
 
+def test_curl_gets_several_ranges_and_each_of_them_counts(
+    site: WebServer, archive: SmallArchive, alice: User, cookie: str, tmp_path: Path
+) -> None:
+    for number in range(3):
+        archive.file(f"file{number}.fits", os.urandom(100_000))
+    retrieval = freeze(archive, alice)
+    length = retrieval.length or 0
+    got = tmp_path / "parts"
+    assert (
+        curl(site, retrieval, cookie, "-r", "0-9,150000-250199", "-D", str(tmp_path / "head"), "-o", str(got)) == 0
+    )
+    head = (tmp_path / "head").read_text()
+    assert head.startswith("HTTP/1.1 206")
+    assert f"content-length: {got.stat().st_size}\n" in head.lower()
+    until(lambda: Retrieval.objects.get().bytes_sent > 0, "what was sent is written down")
+    law(retrieval)
+    assert retrieval.sent_ranges == [[0, 10], [150_000, 250_200]]
+    assert (retrieval.phase, retrieval.delivered) == (Phase.EXECUTING, 0)
+    answer, data = fetch(site, retrieval, cookie, Range=f"bytes=10-149999,250200-{length - 1}")
+    assert answer.headers["Content-Type"].startswith("multipart/byteranges; boundary=")
+    parts = [got.read_bytes(), data]
+    pieces = {}
+    for part in b"".join(parts).split(b"Content-Range: bytes ")[1:]:
+        where, _, content = part.partition(b"\r\n\r\n")
+        start, stop = where.split(b"/")[0].split(b"-")
+        pieces[int(start)] = content[: int(stop) - int(start) + 1]
+    with zipfile.ZipFile(io.BytesIO(b"".join(pieces[start] for start in sorted(pieces)))) as whole:
+        assert whole.testzip() is None
+    settled(retrieval, Phase.COMPLETED)
+    assert retrieval.delivered == 3
+
+
 def test_a_head_request_tells_everything_and_starts_nothing(
     site: WebServer, archive: SmallArchive, alice: User, cookie: str
 ) -> None:

@@ -44,6 +44,12 @@ def test_one_file_is_served_by_its_uri(site: WebServer, archive: SmallArchive, a
     answer, opened = site.ask(address, cookie, Range="bytes=100-199", If_Range=answer.headers["ETag"])
     assert (answer.status, answer.read()) == (206, picture[100:200])
     opened.close()
+    answer, opened = site.ask(address, cookie, Range="bytes=0-9,2000-2009,-10")
+    assert answer.headers["Content-Type"].startswith("multipart/byteranges; boundary=")
+    data = answer.read()
+    assert all(part in data for part in (picture[:10], picture[2000:2010], picture[-10:]))
+    assert len(data) == int(answer.headers["Content-Length"]) < 600
+    opened.close()
     answer, opened = site.ask("/api/v0.1/Download/file?uri=mast:JWST/product/jw1_cal.fits", cookie)
     assert answer.status == 403
     assert b"2027-03-01" in answer.read()

@@ -2,6 +2,7 @@
 
 import io
 import os
+import random
 import time
 import zipfile
 from collections.abc import Iterator
@@ -15,9 +16,9 @@ from django.utils import timezone
 
 from portal.models import Grant, Program
 from retrieval import accounting, plan
-from retrieval.models import Outcome, Phase, Retrieval
+from retrieval.models import Outcome, Phase, Retrieval, Stream
 from retrieval.transfer import SECONDS_BETWEEN_ENTRIES
-from tests.downloads import MB, begin, curl, fetch, freeze, is_cut, settled
+from tests.downloads import MB, begin, curl, fetch, freeze, is_cut, settled, url_of
 from tests.small_archive import SmallArchive, law, path_of
 from tests.web_server import WebServer, serving, signed_in, until
 
@@ -166,20 +167,49 @@ def test_a_client_that_vanishes_frees_the_file_and_the_transfer_can_be_taken_up_
     assert (retrieval.delivered, retrieval.message) == (2, "")
 
 
-def test_a_client_that_vanishes_shortly_before_the_end_completes_nothing(
+def test_a_client_that_vanishes_shortly_before_the_end_has_what_its_machine_acknowledged(
     site: WebServer, archive: SmallArchive, alice: User, cookie: str
 ) -> None:
     archive.sparse("jw1_uncal.fits", 30 * MB)
     old = freeze(archive, alice)
-    for _ in range(10):
+    for _ in range(5):
         retrieval = plan.again(old, alice, timezone.now())
-        answer, opened = begin(site, retrieval, cookie)
+        answer, opened = site.ask_narrowly(url_of(retrieval), cookie)
         assert len(answer.read(22 * MB)) == 22 * MB
         opened.close()
         until(lambda: not any("uncal" in path for path in site.open_files()), "the file is closed")
         until(lambda: Retrieval.objects.latest("created").bytes_sent > 0, "what was sent is written down")
-        retrieval.refresh_from_db()
+        until(lambda: not Stream.objects.exists(), "the stream has ended")
+        law(retrieval)
         assert retrieval.phase == Phase.EXECUTING
+        assert 22 * MB - 1000 < retrieval.bytes_sent < 28 * MB
+
+
+def test_what_the_clients_machine_has_is_delivered_though_nobody_reads_it_yet(
+    site: WebServer, archive: SmallArchive, alice: User, cookie: str
+) -> None:
+    archive.file("jw1_x1d.fits", os.urandom(10_000))
+    retrieval = freeze(archive, alice)
+    _, opened = site.ask(url_of(retrieval), cookie)
+    settled(retrieval, Phase.COMPLETED)
+    opened.close()
+
+
+def test_of_many_clients_that_vanish_nothing_is_left(
+    site: WebServer, archive: SmallArchive, alice: User, cookie: str
+) -> None:
+    archive.sparse("jw1_uncal.fits", 100 * MB)
+    retrieval = freeze(archive, alice)
+    chance = random.Random(4)
+    for _ in range(5):
+        opened = [site.ask_narrowly(url_of(retrieval), cookie) for _ in range(6)]
+        for answer, one in chance.sample(opened, len(opened)):
+            answer.read(chance.randrange(20 * MB))
+            one.close()
+    until(lambda: not any("uncal" in path for path in site.open_files()), "every file is closed")
+    until(lambda: not Stream.objects.exists(), "every stream has ended")
+    law(retrieval)
+    assert retrieval.phase == Phase.EXECUTING
 
 
 def test_a_download_that_waits_holds_no_database_connection(
