@@ -1,0 +1,6 @@
+"""Download scripts and lists: one plan, several languages. `retrieval.scripts.entry` says what they have in common."""
+
+from retrieval.scripts.entry import Emitter
+
+EMITTERS: dict[str, Emitter] = {}
+"""By the contract's name of the script."""
