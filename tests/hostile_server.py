@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -65,7 +66,10 @@ def error(status: int, body: bytes = TOLD, media: str = "text/html", **headers: 
 
 
 def redirect(location: str, status: int = 302) -> Reply:
-    """To another address; ``{other}`` in it stands for the address of that server in `HostileServer.places`."""
+    """To another address; ``{other}`` in it stands for that entry of `HostileServer.places`.
+
+    So it does in every header, and ``{soon}`` for the date two seconds from now.
+    """
     return error(status, Location=location)
 
 
@@ -121,12 +125,14 @@ class Vanished(Exception):
 class HostileServer:
     """The server: a context manager, each connection a thread. `log` is the access log, `tokens` those it knows.
 
-    A token is answered with 401 once it has been seen in `lifetime` requests (None: it never expires).
+    A token is dead once it has been seen in `lifetime` requests (None: it never expires). ``/whoami`` answers a
+    request without a living one with 401, or, if `polite`, as MAST does with 200 and ``"anon": true``.
     """
 
     files: dict[str, Served] = field(default_factory=dict)
     tokens: set[str] = field(default_factory=set)
     lifetime: int | None = None
+    polite: bool = False
     whoami: list[Reply] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
     log: list[Request] = field(default_factory=list)
@@ -169,6 +175,10 @@ class HostileServer:
             self.log.clear()
             self._attempts.clear()
             self.connections = self.most_at_once = 0
+
+    def place(self, name: str) -> str:
+        """What a name in braces stands for in a header."""
+        return formatdate(time.time() + 2, usegmt=True) if name == "soon" else self.places[name]
 
     def connected(self) -> int:
         """Count a new connection and return its number."""
@@ -219,7 +229,8 @@ class HostileServer:
             "attrib": {},
             "scopes": [],
         }
-        return error(200, json.dumps(told | {"token": None}).encode(), "application/json")
+        status = 200 if known or self.polite else 401
+        return error(status, json.dumps(told | {"token": None}).encode(), "application/json")
 
 
 class _Listener(socketserver.ThreadingTCPServer):
@@ -287,7 +298,7 @@ class _Connection(socketserver.BaseRequestHandler):
             asked = f"{start + reply.lie}-{stop + reply.lie - 1}" if status == 206 else "*"
             headers["Content-Range"] = f"bytes {asked}/{len(whole)}"
         for name, value in reply.headers:
-            headers[name] = re.sub(r"\{(\w+)\}", lambda found: self.owner.places[found[1]], value)
+            headers[name] = re.sub(r"\{(\w+)\}", lambda found: self.owner.place(found[1]), value)
         self.request.sendall(reply.before + _written(status, headers))
         if request.method != "HEAD" and status not in {204, 304}:
             self._send_body(request, reply, body)
