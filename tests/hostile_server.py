@@ -2,18 +2,21 @@
 
 Each file has a list of `Reply`: the first request for it gets the first one, the next the second, and every later
 request gets `then`, which is honest unless said otherwise. Files are asked for as at MAST, by
-``GET /api/v0.1/Download/file?uri=<percent-encoded URI>``; ``GET /whoami`` says whose token came with the request.
+``GET /api/v0.1/Download/file?uri=<percent-encoded URI>``; ``GET /whoami`` says whose token came with the request;
+``POST /pack`` with ``uri`` repeated answers with a tar of those files.
 """
 
+import io
 import json
 import re
 import select
 import socket
 import socketserver
 import struct
+import tarfile
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Literal
@@ -73,6 +76,17 @@ def redirect(location: str, status: int = 302) -> Reply:
     return error(status, Location=location)
 
 
+def pack(members: Mapping[str, bytes]) -> Reply:
+    """A tar of these members."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return Reply(body=written.getvalue(), type="application/x-tar", etag="", ranges=False)
+
+
 @dataclass(slots=True)
 class Served:
     """A file of the archive, and how the requests for it are answered one after another."""
@@ -85,7 +99,10 @@ class Served:
 
 @dataclass(slots=True)
 class Request:
-    """One line of the access log. `start` is the first byte sent, `sent` how many of the body went out."""
+    """One line of the access log. `start` is the first byte sent, `sent` how many of the body went out.
+
+    `packed` are the URIs of a pack.
+    """
 
     at: float
     connection: int
@@ -99,6 +116,7 @@ class Request:
     sent: int = 0
     size: int = 0
     ended: float = 0
+    packed: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -126,7 +144,8 @@ class HostileServer:
     """The server: a context manager, each connection a thread. `log` is the access log, `tokens` those it knows.
 
     A token is dead once it has been seen in `lifetime` requests (None: it never expires). ``/whoami`` answers a
-    request without a living one with 401, or, if `polite`, as MAST does with 200 and ``"anon": true``.
+    request without a living one with 401, or, if `polite`, as MAST does with 200 and ``"anon": true``. The next pack
+    is answered with what the first of `packs` makes of its members, if there is one.
     """
 
     files: dict[str, Served] = field(default_factory=dict)
@@ -134,6 +153,7 @@ class HostileServer:
     lifetime: int | None = None
     polite: bool = False
     whoami: list[Reply] = field(default_factory=list)
+    packs: list[Callable[[dict[str, bytes]], Reply]] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
     log: list[Request] = field(default_factory=list)
     connections: int = 0
@@ -212,6 +232,8 @@ class HostileServer:
     def _reply(self, request: Request) -> Reply:
         if request.target.startswith("/whoami"):
             return self.whoami.pop(0) if self.whoami else self._identity(request)
+        if request.target.startswith("/pack"):
+            return self.packs.pop(0)(self._members(request)) if self.packs else pack(self._members(request))
         served = self.files.get(request.uri)
         if served is None:
             return error(404)
@@ -220,6 +242,11 @@ class HostileServer:
         if request.method == "GET" and request.attempt <= len(served.replies):
             return served.replies[request.attempt - 1]
         return served.then
+
+    def _members(self, request: Request) -> dict[str, bytes]:
+        known = self.knows(request)
+        found = {str(number): self.files.get(uri) for number, uri in enumerate(request.packed)}
+        return {name: file.data for name, file in found.items() if file and (known or not file.needs_token)}
 
     def _identity(self, request: Request) -> Reply:
         known = self.knows(request)
@@ -282,7 +309,20 @@ class _Connection(socketserver.BaseRequestHandler):
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         query = parse_qs(urlsplit(target).query, errors="surrogateescape")
         uri = query.get("uri", [""])[0]
-        return Request(time.monotonic(), self.number, method, target, headers, uri)
+        packed = parse_qs(self._read_body(headers), errors="surrogateescape").get("uri", [])
+        return Request(time.monotonic(), self.number, method, target, headers, uri, packed=tuple(packed))
+
+    def _read_body(self, headers: Mapping[str, str]) -> str:
+        length = int(headers.get("content-length", 0))
+        if headers.get("expect"):
+            self.request.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        while len(self.buffer) < length:
+            received = self.request.recv(1 << 16)
+            if not received:
+                raise Vanished
+            self.buffer += received
+        body, self.buffer = self.buffer[:length], self.buffer[length:]
+        return body.decode()
 
     def _send(self, request: Request, reply: Reply) -> None:
         if reply.raw is not None:

@@ -1,14 +1,17 @@
 """The hostile server does what it is told, so that a script that survives it has survived something."""
 
 import http.client
+import io
 import json
 import socket
+import tarfile
 import time
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 
-from tests.hostile_server import DOWNLOAD, HostileServer, Reply, Served, error, redirect
+from tests.hostile_server import DOWNLOAD, HostileServer, Reply, Served, error, pack, redirect
 
 DATA = bytes(range(256)) * 20
 ENTIRE = len(DATA)
@@ -128,6 +131,20 @@ def test_a_token_is_checked_and_expires(server: HostileServer, opened: http.clie
         assert (said.status, json.loads(said.read())["anon"]) == (status, True)
     assert [one.token for one in server.log[:3]] == ["", "other", "secret"]
     assert "secret" not in "".join(one.line for one in server.log)
+
+
+def test_a_pack_is_a_tar_of_what_there_is(server: HostileServer, opened: http.client.HTTPConnection) -> None:
+    server.files |= {"a": Served(DATA), "b": Served(DATA, needs_token=True)}
+    for made in (pack, lambda members: error(413)):
+        server.packs.append(made)
+        opened.request("POST", "/pack", urlencode([("uri", "b"), ("uri", "?"), ("uri", "a")]))
+        answer = opened.getresponse()
+        body = answer.read()
+        if answer.status == 200:
+            with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+                assert tar.getnames() == ["2"]
+    assert answer.status == 413
+    assert [one.packed for one in server.log] == [("b", "?", "a")] * 2
 
 
 def test_it_sends_elsewhere_and_says_things_beforehand(
