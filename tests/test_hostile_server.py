@@ -135,7 +135,7 @@ def test_a_token_is_checked_and_expires(server: HostileServer, opened: http.clie
 
 def test_a_pack_is_a_tar_of_what_there_is(server: HostileServer, opened: http.client.HTTPConnection) -> None:
     server.files |= {"a": Served(DATA), "b": Served(DATA, needs_token=True)}
-    for made in (pack, lambda members: error(413)):
+    for made in (pack, lambda _: error(413)):
         server.packs.append(made)
         opened.request("POST", "/pack", urlencode([("uri", "b"), ("uri", "?"), ("uri", "a")]))
         answer = opened.getresponse()

@@ -1,5 +1,7 @@
 """Small files that travel together: what is right in a pack is kept, and everything else is fetched alone."""
 
+import io
+import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,9 +19,25 @@ Members = dict[str, bytes]
 LARGE = Case("large", data=noise("large", 5_000_000))
 """More than what is packed."""
 
+
+def linked(members: Members) -> Reply:
+    """Links where files should be: written through, they would change what lies elsewhere."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, (kind, target) in enumerate([(tarfile.SYMTYPE, "/tmp"), (tarfile.LNKTYPE, "../../script")]):
+            info = tarfile.TarInfo(str(name))
+            info.type, info.linkname = kind, target
+            tar.addfile(info)
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return Reply(body=written.getvalue(), type="application/x-tar")
+
+
 BAD_PACKS: dict[str, Callable[[Members], Reply]] = {
     "one is missing": lambda members: pack({name: members[name] for name in members if name != "1"}),
-    "none is there": lambda members: pack({}),
+    "none is there": lambda _: pack({}),
     "wrong bytes": lambda members: pack(members | {"1": members["1"][::-1]}),
     "wrong length": lambda members: pack(members | {"1": members["1"] + b"x"}),
     "two are exchanged": lambda members: pack(members | {"1": members["2"], "2": members["1"]}),
@@ -27,13 +45,14 @@ BAD_PACKS: dict[str, Callable[[Members], Reply]] = {
     "reset": lambda members: replace(pack(members), stop=150_000, ending="reset"),
     "names that climb out": lambda members: pack(members | {"../../../evil": b"evil", "/tmp/evil": b"evil"}),
     "names of the folder": lambda members: pack(members | {"MANIFEST.json": b"evil", ".parts/0.part": b"evil"}),
-    "a page": lambda members: error(200),
-    "no tar": lambda members: Reply(body=noise("no tar"), type="application/x-tar"),
-    "nothing": lambda members: Reply(body=b"", type="application/x-tar"),
-    "not packed here": lambda members: error(404),
-    "too much": lambda members: error(413),
-    "an error": lambda members: error(500),
-    "no right": lambda members: error(401),
+    "links": linked,
+    "a page": lambda _: error(200),
+    "no tar": lambda _: Reply(body=noise("no tar"), type="application/x-tar"),
+    "nothing": lambda _: Reply(body=b"", type="application/x-tar"),
+    "not packed here": lambda _: error(404),
+    "too much": lambda _: error(413),
+    "an error": lambda _: error(500),
+    "no right": lambda _: error(401),
 }
 
 
@@ -74,7 +93,9 @@ def test_a_bad_pack_costs_time_and_nothing_else(
     cases = [*FILES[:4], Case("without checksum", **UNSUMMED)]
     with packing(language, tmp_path, cases) as stage:
         stage.server.packs = [spoil]
+        before = stage.script.read_bytes()
         done = stage.run()
+        assert stage.script.read_bytes() == before
     assert (done.code, done.tree) == (0, stage.files), done.warned
     assert [path.name for path in stage.place.work.iterdir()] == [stage.place.folder.name]
     assert not (tmp_path / "evil").exists()
