@@ -15,7 +15,7 @@ _FORMULA = re.compile(r"[=+\-@\t\r\n\x00]")
 
 
 def aria2(header: Header, entries: Iterable[Entry]) -> Iterator[str]:
-    """An input file for ``aria2c -i``: names, sizes to compare and SHA-256, but never a token.
+    """An input file for ``aria2c -i``: names and SHA-256, but never a token.
 
     An option stands on a line of its own, so a name with a control character is shown with ``_`` in its place.
     """

@@ -57,7 +57,7 @@ class Run:
     """One run of the script."""
 
     def __init__(self, plan: Plan, options: Options) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9._-]+", plan.header.name) or plan.header.name.startswith("."):
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]*", plan.header.name):
             raise CannotStart("The name of the folder in this script was edited. Download the script again.")
         self.plan = plan
         self.options = options
