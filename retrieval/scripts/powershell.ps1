@@ -934,9 +934,26 @@ function Read-Token {
 function Request-Token {
     $where = ''
     if ($Header.token_page) { $where = " (from $(ConvertTo-Visible $Header.token_page $true))" }
-    [Console]::Error.Write("Token for files with exclusive access$where, or Enter for none: ")
-    $typed = Read-Host -AsSecureString
-    Confirm-Token ([Net.NetworkCredential]::new('', $typed).Password.Trim()) 'What you typed'
+    $prompt = "Token for files with exclusive access$where, or Enter for none: "
+    if ($Shared.Windows) {
+        [Console]::Error.Write($prompt)
+        $typed = [Net.NetworkCredential]::new('', (Read-Host -AsSecureString)).Password
+    } else { $typed = Read-Unseen $prompt }
+    Confirm-Token $typed.Trim() 'What you typed'
+}
+
+# Read-Host turns the echo off only after it has asked: whoever types at once would be seen.
+function Read-Unseen([string] $Prompt) {
+    $stty = (Get-Command -Name stty -CommandType Application | Select-Object -First 1).Source
+    & $stty -echo
+    try {
+        [Console]::Error.Write($Prompt)
+        $reader = [IO.StreamReader]::new([IO.FileStream]::new('/dev/tty', [IO.FileMode]::Open, [IO.FileAccess]::Read, [IO.FileShare]::ReadWrite, 1))
+        "$($reader.ReadLine())"
+    } finally {
+        & $stty echo
+        [Console]::Error.WriteLine()
+    }
 }
 
 function Confirm-Token([string] $Token, [string] $Where) {
