@@ -24,8 +24,8 @@ def linked(members: Members) -> Reply:
     """Links where files should be: written through, they would change what lies elsewhere."""
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, (kind, target) in enumerate([(tarfile.SYMTYPE, "/tmp"), (tarfile.LNKTYPE, "../../script")]):
-            info = tarfile.TarInfo(str(name))
+        for number, (kind, target) in enumerate([(tarfile.SYMTYPE, "/tmp"), (tarfile.LNKTYPE, "../../script")]):
+            info = tarfile.TarInfo(str(number))
             info.type, info.linkname = kind, target
             tar.addfile(info)
         for name, data in members.items():
