@@ -40,12 +40,11 @@ _OUTCOMES = ("requested", "delivered", "denied", "failed", "skipped", "pending")
 
 def oldest_python() -> str:
     """The oldest Python here that a script promises to run in."""
+    kept = Path("~/.pyenv/versions").expanduser()
     for name in ("python3.9", "python3.10"):
-        if (
-            shutil.which(name)
-            and not subprocess.run([name, "--version"], capture_output=True, check=False).returncode
-        ):
-            return name
+        for program in (shutil.which(name), *map(str, kept.glob(f"*/bin/{name}"))):
+            if program and not subprocess.run([program, "-c", ""], capture_output=True, check=False).returncode:
+                return program
     return sys.executable
 
 
