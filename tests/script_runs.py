@@ -311,6 +311,7 @@ def recording(folder: Path) -> dict[str, str]:
     """
     shims = folder / "shims"
     shims.mkdir()
+    (folder / "calls").touch()
     recorder = folder / "recorder"
     # $0 is the shim's path, so that the real program is the one of that name on the usual path.
     recorder.write_text(
