@@ -138,7 +138,9 @@ class Place:
         path.write_bytes(text.encode("utf-8", "surrogateescape"))
         return path
 
-    def start(self, language: Language, script: Path, *options: str, **more: Any) -> "subprocess.Popen[bytes]":
+    def start(
+        self, language: Language, script: Path | str, *options: str, **more: Any
+    ) -> "subprocess.Popen[bytes]":
         """Start the script as the leader of a session of its own, without a terminal."""
         plain: dict[str, Any] = {
             "cwd": self.work,

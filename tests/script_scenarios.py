@@ -107,11 +107,12 @@ def _addressed(reply: Reply, address: str) -> Reply:
     return replace(reply, headers=headers)
 
 
-def serve(server: HostileServer, other: HostileServer, cases: Sequence[Case]) -> list[Entry]:
+def serve(server: HostileServer, cases: Sequence[Case], other: HostileServer | None = None) -> list[Entry]:
     """Put the cases on the server, their files also on the other one, and return the plan."""
     for one in cases:
         server.files[one.uri] = one.served()
-        other.files[one.uri] = Served(one.bytes)
+        if other:
+            other.files[one.uri] = Served(one.bytes)
     return [one.entry(server) for one in cases]
 
 

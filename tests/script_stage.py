@@ -67,7 +67,7 @@ def staged(language: Language, root: Path, cases: Sequence[Case], **changes: Any
     """Serve the cases and write the script; `changes` are fields of its header."""
     with HostileServer(tokens={TOKEN}) as server, HostileServer() as other:
         server.places = {"other": other.url.replace("127.0.0.1", "localhost"), "neighbour": other.url}
-        entries = serve(server, other, cases)
+        entries = serve(server, cases, other)
         told = header(entries, server.url, **changes)
         place = Place(root)
         script = place.save(language.script(told, entries))

@@ -69,7 +69,7 @@ def closed_address() -> str:
 
 
 def meet(language: Language, place: Place, server: HostileServer, other: HostileServer) -> Met:
-    entries = serve(server, other, CASES)
+    entries = serve(server, CASES, other)
     met = Met(language.script(header(entries, server.url), entries), entries)
     script = place.save(met.script)
     for case in CASES:
