@@ -1,6 +1,9 @@
 """Download scripts and lists: one plan, several languages. `retrieval.scripts.entry` says what they have in common."""
 
+from retrieval.scripts import bash
 from retrieval.scripts.entry import Emitter
 
-EMITTERS: dict[str, Emitter] = {}
+EMITTERS: dict[str, Emitter] = {
+    "bash": bash.EMITTER,
+}
 """By the contract's name of the script."""
