@@ -2,8 +2,10 @@
 
 from retrieval.scripts import bash
 from retrieval.scripts.entry import Emitter
+from retrieval.scripts.python import PYTHON
 
 EMITTERS: dict[str, Emitter] = {
     "bash": bash.EMITTER,
+    "python": PYTHON,
 }
 """By the contract's name of the script."""

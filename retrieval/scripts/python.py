@@ -15,17 +15,21 @@ from retrieval.scripts.entry import Emitter, Entry, Header
 _FOLDER = Path(onefile.__file__).parent
 _PACKAGE = onefile.__name__
 _BEGIN = '''#!/usr/bin/env python3
-"""Download a selection of files, go on after failures, and tell exactly what is missing.
-
-    python3 THIS_FILE --help
-
-Needs Python 3.9 or later and nothing else. The list of files is at the end, as comments that are read as data.
-Made by Skybasket; BSD-3-Clause licence.
-"""
+"""Download files and tell what is missing: python3 THIS_FILE --help. Made by Skybasket, BSD-3-Clause licence."""
 
 from __future__ import annotations
 
+import sys
+
+with open(__file__, "rb") as script:
+    script.seek(max(0, script.seek(0, 2) - 40))
+    whole = b"\\n#." in script.read()
+if not whole:
+    sys.stderr.write("This script is cut off: download it again.\\n")
+    sys.exit(2)
+
 '''
+"""Half of a Python file is often a valid program that does nothing: so the first lines look for the last one."""
 
 
 def lines(header: Header, entries: Iterable[Entry]) -> Iterator[str]:

@@ -28,9 +28,9 @@ LONGEST_ASKED_DELAY = 300.0
 PROGRESS = 1024 * 1024
 _PAGE = re.compile(rb"(?i)\s*<(?:!doctype\s+html|html)\b")
 _KINDS = {"text/html": (".html", ".htm", ".xhtml"), "application/json": (".json", ".geojson", ".ipynb")}
-UNSIGNED = "Exclusive access: it needs a token, and there is none."
-EXPIRED = "Exclusive access: the token no longer works."
-NO_RIGHT = "Exclusive access: you have no right to this file."
+UNSIGNED = "Exclusive access, and there is no token"
+EXPIRED = "Exclusive access, and the token no longer works"
+NO_RIGHT = "You have no right to this file"
 
 
 class Denied(Exception):
@@ -180,7 +180,7 @@ class Worker:
         have, headers = _resumption(entry, part)
         if not have or have != entry.size:
             if entry.protected and self.token.dead:
-                raise Denied(EXPIRED)
+                raise Denied(f"{EXPIRED}.")
             self.brake.wait_for(origin_of(entry.url))
             token = self.token if entry.protected else TokenFor()
             answer, origin = self.wire.follow(entry.url, headers, token)
@@ -214,10 +214,10 @@ class Worker:
         if status not in {401, 403}:
             return
         if entry.protected and not self.token.value:
-            raise Denied(UNSIGNED)
+            raise Denied(f"{UNSIGNED} (the server answered {status}).")
         if status == 401 and entry.protected and self.token.refused(self.wire):
-            raise Denied(EXPIRED)
-        raise Denied(NO_RIGHT if entry.protected else f"The server answered {status}.")
+            raise Denied(f"{EXPIRED} (the server answered {status}).")
+        raise Denied(f"{NO_RIGHT} (the server answered {status}).")
 
     def _received(self, answer: http.client.HTTPResponse, entry: Entry, part: Part, have: int) -> str:
         """Write the body behind what is here. Returns the SHA-256 of all."""
@@ -289,7 +289,8 @@ def _check_kind(answer: http.client.HTTPResponse, entry: Entry) -> None:
     kind = answer.headers.get_content_type()
     if not entry.sha256 and kind in _KINDS and not entry.path.lower().endswith(_KINDS[kind]):
         raise Again(f"The server sent a page ({kind}) instead of the file.")
-    if answer.headers.get("Content-Encoding", "identity").strip().lower() not in {"identity", ""}:
+    coded = answer.headers.get("Content-Encoding", "identity").strip().lower() not in {"identity", ""}
+    if coded and not entry.sha256 and not entry.path.lower().endswith((".gz", ".z")):
         raise Again("The file was compressed on its way.")
 
 

@@ -53,7 +53,18 @@ def parsed(words: Sequence[str], name: str, files: int) -> Options:
         "--timeout", metavar="S", type=_seconds, default=60.0, help="seconds of silence that end a connection (60)"
     )
     add("--quiet", action="store_true", help="say only the result and what went wrong")
-    return parser.parse_args(words, namespace=Options())
+    return parser.parse_args(_joined(words), namespace=Options())
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """``--dest -rf`` as ``--dest=-rf``: a folder may be called anything."""
+    found: list[str] = []
+    for word in words:
+        if found and found[-1] in {"--dest", "--only", "--token-file"}:
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:

@@ -18,7 +18,7 @@ from retrieval.scripts.onefile.wire import Again, Failed, TokenFor, origin_of, p
 PACK_FILES = 1000
 PACK_BYTES = 64 * 1024 * 1024
 PACKED_BELOW = 4 * 1024 * 1024
-_BLOCK = 512
+_RECORD = 512
 
 
 class NoPacks(Exception):
@@ -86,10 +86,10 @@ class Packer:
         """Write what comes, and take it out of `missing` when it is right. Raises Again, Stopped, OSError."""
         source = _Exactly(pieces(answer))
         while True:
-            name, size, kind = _member(source.read(_BLOCK))
+            name, size, kind = _member(source.read(_RECORD))
             if not name:
                 return
-            padding = -size % _BLOCK
+            padding = -size % _RECORD
             entry = missing.get(int(name)) if kind in {b"0", b"\0"} and name.isdigit() else None
             if entry is None or size != entry.size:
                 source.skip(size + padding)

@@ -6,7 +6,6 @@ import getpass
 import http.client
 import json
 import os
-import re
 import stat
 import threading
 import time
@@ -19,6 +18,7 @@ from retrieval.scripts.onefile.words import visible
 _SECONDS_BETWEEN_CHECKS = 10.0
 _ASKED_AT_MOST = 3
 _MOST_TOLD = 100_000
+_LONGEST = 8_000
 
 
 class Token(TokenFor):
@@ -109,12 +109,14 @@ def _from_file(name: str) -> str:
             mode = stat.S_IMODE(os.fstat(opened.fileno()).st_mode)
             if os.name == "posix" and mode & 0o077:
                 raise CannotStart(f"Others can read {name} (mode {mode:04o}). Protect it: chmod 600 {name}")
-            return opened.readline(10_000).strip()
+            if value := opened.readline(2 * _LONGEST).strip():
+                return value
     except OSError as error:
         raise CannotStart(f"The token file {name} cannot be read: {error.strerror}") from error
+    raise CannotStart(f"The token file {name} is empty.")
 
 
 def _checked(value: str, where: str) -> str:
-    if value and not re.fullmatch(r"[!-~]{1,4096}", value):
-        raise CannotStart(f"{where} is not a token: it has spaces or characters that no token has.")
+    if not (value.isascii() and value.isprintable() and len(value) <= _LONGEST):
+        raise CannotStart(f"{where} is not a token: it has characters that no token has.")
     return value

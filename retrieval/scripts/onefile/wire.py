@@ -54,6 +54,17 @@ def origin_of(url: str) -> Origin:
     return Origin(parts.scheme, parts.hostname.lower(), port or DEFAULT_PORTS[parts.scheme])
 
 
+class Answer(http.client.HTTPResponse):
+    """An answer behind any number of interim ones (RFC 9110 15.2), which the standard library does not expect."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # not in the library's stubs
+            if not 102 <= status < 200:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
+
+
 class Wire:
     """The connections of one worker, kept alive from file to file."""
 
@@ -122,8 +133,11 @@ class Wire:
             answer = self.ask("GET", url, {**headers, **token})
             if answer.status not in REDIRECTS:
                 return answer, origin
-            target = urljoin(url, answer.headers.get("Location", ""))
+            location = answer.headers.get("Location", "").strip()
             self.finish(answer, origin)
+            if not location:
+                raise Failed(f"The server answered {answer.status} without saying where the file is.")
+            target = urljoin(url, location)
             if origin.scheme == "https" and origin_of(target).scheme != "https":
                 raise Failed("The server redirects from https to http.")
             url = target
@@ -169,11 +183,13 @@ class Wire:
             parts = urlsplit(proxy)
             host, port = parts.hostname or "", parts.port or 3128
         if origin.scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=self._timeout)
-        secure = http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._context)
-        if proxy:
-            secure.set_tunnel(origin.host, origin.port, headers=_proxy_headers(proxy))
-        return secure
+            connection = http.client.HTTPConnection(host, port, timeout=self._timeout)
+        else:
+            connection = http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._context)
+            if proxy:
+                connection.set_tunnel(origin.host, origin.port, headers=_proxy_headers(proxy))
+        connection.response_class = Answer
+        return connection
 
     def _proxy(self, origin: Origin) -> str:
         """The proxy that this machine uses for the origin, as a URL, or nothing."""
