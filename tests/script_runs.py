@@ -128,7 +128,7 @@ class Place:
             "HOME": str(self.home),
             "TMPDIR": str(self.scratch),
             "LC_ALL": "C.UTF-8",
-            "MAST_RETRY_DELAY": "0.02",
+            "MAST_RETRY_DELAY": "0",
         }
         return plain | self.environment
 
