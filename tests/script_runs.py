@@ -73,6 +73,9 @@ LANGUAGES = (
 )
 """Debian has no PowerShell, so it is no failure that it is missing."""
 
+SPOKEN = [one for one in LANGUAGES if one.name != "dash" or "--campaign" in sys.argv]
+"""One for each script: what has nothing to do with the shell is tested in one shell, except on a campaign."""
+
 
 def header(entries: Sequence[Entry], server: str, **changes: Any) -> Header:
     """What an honest emitter is told about these entries; `server` is the address that the token may go to."""

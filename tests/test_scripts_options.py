@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from tests.hostile_server import Reply, Served
-from tests.script_runs import LANGUAGES, NAME, Language
+from tests.script_runs import NAME, SPOKEN, Language
 from tests.script_scenarios import Case
 from tests.script_stage import FILES, TOKEN, exclusive, on_terminal, slow, staged
 from tests.tools import files_below
 
-each_language = pytest.mark.parametrize("language", LANGUAGES, ids=str)
+each_language = pytest.mark.parametrize("language", SPOKEN, ids=str)
 OPTIONS = ("--help", "--dry-run", "--dest", "-j", "--only", "--verify", "--new", "--continue", "--token-file")
 WRONG = (
     ["--nonsense"],

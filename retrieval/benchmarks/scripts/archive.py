@@ -6,16 +6,11 @@
 import asyncio
 import re
 import sys
-from functools import lru_cache
+
+from retrieval.benchmarks.scripts.content import content
 
 _REQUEST = re.compile(rb"(GET|HEAD) /([0-9]+)/([0-9]+)[ ?]")
 _RANGE = re.compile(rb"(?i)\r\nrange: *bytes=([0-9]+)-")
-
-
-@lru_cache(32)
-def content(number: int, size: int) -> bytes:
-    """The bytes of a file."""
-    return (b"%015d\n" % number * (size // 16 + 1))[:size]
 
 
 class Archive(asyncio.Protocol):
