@@ -116,4 +116,4 @@ def _entry(entry: Entry) -> list[object]:
     return [entry.url, entry.uri, entry.path, entry.size, entry.sha256, protected, public_on, entry.access]
 
 
-PYTHON = Emitter(label="Python", extension="py", content_type="text/x-python; charset=utf-8", lines=lines)
+EMITTER = Emitter("Python", "py", "text/x-python; charset=utf-8", lines)

@@ -7,7 +7,6 @@ import errno
 import http.client
 import os
 import re
-import ssl
 import threading
 import time
 from typing import NamedTuple
@@ -48,7 +47,6 @@ class Settings(NamedTuple):
     options: Options
     folder: str
     delay: float
-    context: ssl.SSLContext
 
 
 class Brake:
@@ -99,7 +97,7 @@ class Worker:
         self.token = token
         self.brake = brake
         self.console = console
-        self.wire = Wire(settings.options.timeout, settings.context)
+        self.wire = Wire(settings.options.timeout)
 
     def deliver(self, entry: Entry) -> None:
         """Bring this file, and record what became of it. Raises nothing that belongs to one file."""

@@ -7,7 +7,6 @@ import queue
 import re
 import shutil
 import signal
-import ssl
 import sys
 import threading
 import time
@@ -58,7 +57,7 @@ class Run:
     """One run of the script."""
 
     def __init__(self, plan: Plan, options: Options) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9._-]+", plan.header.name) or plan.header.name.startswith("."):
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]*", plan.header.name):
             raise CannotStart("The name of the folder in this script was edited. Download the script again.")
         self.plan = plan
         self.options = options
@@ -78,11 +77,10 @@ class Run:
             return 0
         lock = self._prepared(survey)
         try:
-            context = ssl.create_default_context()
-            token = self._token(survey, context)
+            token = self._token(survey)
             with suppress(OSError):
                 remembered(self.folder, self.plan.entries(), self.state)
-            self._fetch(token, context)
+            self._fetch(token)
             return self._finish()
         finally:
             self._tidy(lock)
@@ -156,13 +154,13 @@ class Run:
         with os.scandir(parts) as found:
             return sum(one.stat().st_size for one in found if one.name.endswith(".part"))
 
-    def _token(self, survey: Survey, context: ssl.SSLContext) -> Token:
+    def _token(self, survey: Survey) -> Token:
         header = self.plan.header
         ask = at_terminal()
         value = obtained(self.options.token_file, header.token_page, ask) if survey.protected else ""
         token = Token(value, header.origins, header.token_check)
         if value:
-            wire = Wire(self.options.timeout, context)
+            wire = Wire(self.options.timeout)
             tested(token, wire, header.token_page, ask)
             wire.close()
         elif survey.protected:
@@ -170,9 +168,9 @@ class Run:
             self.console.note(f"{needs} a token, and there is none: set MAST_API_TOKEN. Trying without.")
         return token
 
-    def _fetch(self, token: Token, context: ssl.SSLContext) -> None:
+    def _fetch(self, token: Token) -> None:
         """Hand out the work, a little ahead of the workers, until all is done or the run is to end."""
-        settings = Settings(self.plan.header, self.options, self.folder, _retry_delay(), context)
+        settings = Settings(self.plan.header, self.options, self.folder, _retry_delay())
         work: queue.Queue[list[Entry] | None] = queue.Queue(2 * self.options.jobs)
         workers = [Worker(settings, self.state, token, self.brake, self.console) for _ in range(self.options.jobs)]
         threads = [threading.Thread(target=_work, args=(work, worker), daemon=True) for worker in workers]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import http.client
 import platform
 import socket
@@ -42,6 +43,12 @@ class Origin(NamedTuple):
     port: int
 
 
+@functools.lru_cache(maxsize=1)
+def trusted() -> ssl.SSLContext:
+    """The certificates that this machine trusts; reading them takes a moment, so only where there is https."""
+    return ssl.create_default_context()
+
+
 def origin_of(url: str) -> Origin:
     """The origin of an address. Raises Failed for one that is neither http nor https."""
     try:
@@ -68,10 +75,9 @@ class Answer(http.client.HTTPResponse):
 class Wire:
     """The connections of one worker, kept alive from file to file."""
 
-    def __init__(self, timeout: float, context: ssl.SSLContext) -> None:
+    def __init__(self, timeout: float) -> None:
         """`timeout`: seconds of silence after which a connection counts as broken."""
         self._timeout = timeout
-        self._context = context
         self._open: dict[Origin, http.client.HTTPConnection] = {}
         self._proxies = urllib.request.getproxies()
 
@@ -185,7 +191,7 @@ class Wire:
         if origin.scheme == "http":
             connection = http.client.HTTPConnection(host, port, timeout=self._timeout)
         else:
-            connection = http.client.HTTPSConnection(host, port, timeout=self._timeout, context=self._context)
+            connection = http.client.HTTPSConnection(host, port, timeout=self._timeout, context=trusted())
             if proxy:
                 connection.set_tunnel(origin.host, origin.port, headers=_proxy_headers(proxy))
         connection.response_class = Answer
