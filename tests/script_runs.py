@@ -29,7 +29,7 @@ from tests.tools import files_below
 NAME = "MAST_2026-11-25T120000Z"
 CREATED = datetime(2026, 11, 25, 12, tzinfo=UTC)
 MANIFESTS = {"MANIFEST.HTML", "MANIFEST.json", "SHA256SUMS"}
-PATIENCE = 300
+PATIENCE = 100
 """Seconds after which a run is taken to hang."""
 
 _LAW = re.compile(
@@ -166,9 +166,10 @@ class Place:
         try:
             said, warned = process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
+            running = survivors(process.pid)
             kill(process)
             said, warned = process.communicate()
-            raise AssertionError(f"hung after:\n{said.decode()}\n{warned.decode()}") from None
+            raise AssertionError(f"hung with {running} after:\n{said.decode()}\n{warned.decode()}") from None
         files = files_below(self.folder)
         written = {name: files.pop(name).decode() for name in MANIFESTS if name in files}
         return Done(
