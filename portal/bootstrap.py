@@ -56,7 +56,7 @@ def enter_environment() -> None:
     inside = Path(sys.prefix).resolve() == folder().resolve()
     if inside and ("SKYBASKET_VENV" in os.environ or not stamp().exists()):
         return  # whoever made it by hand, or named it and started it, looks after it
-    kind = "test" if "test" in sys.argv[1:2] else "run"
+    kind = "test" if {"test", "bench"} & set(sys.argv[1:2]) else "run"
     try:
         if not is_ready(kind):
             with lock():

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import select
 import termios
 import time
@@ -67,7 +68,7 @@ def staged(language: Language, root: Path, cases: Sequence[Case], **changes: Any
     """Serve the cases and write the script; `changes` are fields of its header."""
     with HostileServer(tokens={TOKEN}) as server, HostileServer() as other:
         server.places = {"other": other.url.replace("127.0.0.1", "localhost"), "neighbour": other.url}
-        entries = serve(server, other, cases)
+        entries = serve(server, cases, other)
         told = header(entries, server.url, **changes)
         place = Place(root)
         script = place.save(language.script(told, entries))
@@ -75,7 +76,7 @@ def staged(language: Language, root: Path, cases: Sequence[Case], **changes: Any
 
 
 def on_terminal(stage: Stage, *options: str, answers: Sequence[tuple[str, str]]) -> tuple[int, str]:
-    """Run the script on a terminal of its own; `answers` are typed in turn when what is before them has appeared.
+    """Run the script on a terminal of its own; `answers` are typed in turn when what is before them is found.
 
     Returns the exit code and all that the terminal showed.
     """
@@ -93,7 +94,7 @@ def on_terminal(stage: Stage, *options: str, answers: Sequence[tuple[str, str]])
     shown, waiting, deadline = "", list(answers), time.monotonic() + 60
     while True:
         assert time.monotonic() < deadline, f"still waiting after: {shown}"
-        if waiting and waiting[0][0] in shown.rpartition("\0")[2]:
+        if waiting and re.search(waiting[0][0], shown.rpartition("\0")[2]):
             os.write(ours, waiting.pop(0)[1].encode())
             shown += "\0"
         readable, _, _ = select.select([ours], [], [], 0.05)

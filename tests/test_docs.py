@@ -72,7 +72,7 @@ def test_every_dependency_says_why_it_is_here() -> None:
     asked = [
         *project["project"]["dependencies"],
         *(word for words in project["project"]["optional-dependencies"].values() for word in words),
-        *project["dependency-groups"]["test"],
+        *(word for words in project["dependency-groups"].values() for word in words),
         document("requirements/tools.txt").split("=")[0],
     ]
     names = {re.split(r"[^a-z0-9-]", word)[0] for word in asked}

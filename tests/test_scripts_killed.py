@@ -34,7 +34,7 @@ class Killer:
     def __init__(self, language: Language, root: Path, server: HostileServer, *, alone: bool) -> None:
         self.language, self.root, self.server, self.alone = language, root, server, alone
         self.chance = random.Random(f"{language} {alone}")
-        entries = serve(server, HostileServer(), CASES)
+        entries = serve(server, CASES)
         self.text = language.script(header(entries, server.url), entries)
         self.kills = self.rounds = self.resumed = self.sent = 0
 

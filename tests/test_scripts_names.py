@@ -6,13 +6,13 @@ Half of the names go in as they are, half as `retrieval.paths` leaves them; each
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from retrieval.manifest import visible
 from retrieval.paths import UniquePaths, delivery_path
 from retrieval.scripts.entry import Entry
 from tests.hostile_names import Canary, names
@@ -70,6 +70,17 @@ def survived(
         yield Survived(place, files, entries, missing, done, again, len(server.log), canary)
 
 
+def told(text: str) -> str:
+    r"""A name as it was before ``\u202e`` or ``\0342\0200\0256`` stood for what may not be shown."""
+    text = re.sub(r"\\u([0-9a-f]{4})|\\U([0-9a-f]{8})", lambda found: chr(int(found[1] or found[2], 16)), text)
+    return re.sub(r"(?:\\0[0-3][0-7]{2})+", _from_octal, text)
+
+
+def _from_octal(found: re.Match[str]) -> str:
+    codes = [int(code, 8) for code in found[0].split("\\0")[1:]]
+    return bytes(codes).decode(errors="replace")
+
+
 def test_nothing_is_executed(survived: Survived) -> None:
     assert survived.canary.fell == ""
     assert [path.name for path in survived.place.work.iterdir()] == [survived.place.folder.name]
@@ -94,8 +105,9 @@ def test_the_manifests_name_every_file(survived: Survived) -> None:
     paths = [entry.path for entry in survived.entries]
     assert [row["path"] for row in survived.done.manifest["files"]] == paths
     assert [row["uri"] for row in survived.done.manifest["files"]] == [entry.uri for entry in survived.entries]
-    cells = [(row[0], row[1]) for row in survived.done.table[1:]]
-    assert cells == [(visible(entry.uri), visible(entry.path)) for entry in survived.entries]
+    for entry, cells in zip(survived.entries, survived.done.table[1:], strict=True):
+        assert [told(cell) for cell in cells[:2]] == [told(entry.uri), told(entry.path)]
+        assert [cell for cell in cells if not cell.isprintable()] == []
 
 
 def test_sha256sum_finds_every_file_right(survived: Survived) -> None:
@@ -108,4 +120,4 @@ def test_the_terminal_sees_printable_characters_only(survived: Survived) -> None
     said = survived.done.said + survived.done.warned
     assert {one for one in said if not one.isprintable()} <= {"\n"}
     assert survived.missing
-    assert all(visible(Path(path).name) in said for path in survived.missing)
+    assert [path for path in survived.missing if told(Path(path).name) not in told(said)] == []

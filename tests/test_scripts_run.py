@@ -49,6 +49,7 @@ class Met:
     logs: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    running: list[str] = field(default_factory=list)
     most_at_once: int = 0
 
 
@@ -69,7 +70,7 @@ def closed_address() -> str:
 
 
 def meet(language: Language, place: Place, server: HostileServer, other: HostileServer) -> Met:
-    entries = serve(server, other, CASES)
+    entries = serve(server, CASES, other)
     met = Met(language.script(header(entries, server.url), entries), entries)
     script = place.save(met.script)
     for case in CASES:
@@ -81,7 +82,7 @@ def meet(language: Language, place: Place, server: HostileServer, other: Hostile
         with watching(TOKEN) as watched:
             process = place.start(language, script, "-j", "8", "--timeout", "2")
             met.runs.append(place.finish(process))
-        assert survivors(process.pid) == {}
+        met.running += survivors(process.pid).values()
         assert len(watched.seen) > 1
         met.seen += watched.shown
         met.asked.append({case.uri: server.requests(case.uri) for case in CASES})
@@ -174,8 +175,8 @@ def test_the_token_is_seen_nowhere_but_at_the_archive(met: Met) -> None:
     assert {one.uri for one in requests if one.token} <= protected
 
 
-def test_nothing_is_left_beside_the_folder(met: Met) -> None:
-    assert met.left == []
+def test_nothing_is_left_beside_the_folder_and_nothing_runs(met: Met) -> None:
+    assert (met.left, met.running) == ([], [])
 
 
 def test_no_more_files_at_once_than_asked_for(met: Met) -> None:

@@ -146,7 +146,7 @@ def test_it_runs_from_anywhere_by_any_name(language: Language, tmp_path: Path) -
     with staged(language, tmp_path, FILES[:2]) as stage:
         odd = stage.place.work / "-n $(id) 'x'"
         odd.write_bytes(stage.script.read_bytes())
-        process = stage.place.start(language, Path("./-n $(id) 'x'"))
+        process = stage.place.start(language, "./-n $(id) 'x'")
         done = stage.place.finish(process)
         odd.unlink()
     assert whole(stage, done), done.warned

@@ -1,12 +1,12 @@
 r"""The bash script: a program that never changes (bash.sh), and after its last line the list of files as plain data.
 
-The program reads the list from its own file, so that the shell never sees a name as code, and a list of a million
-files is never in its memory. Each line is words with single spaces between them:
+The program reads the list from its own file, so that no name is ever code (each line is a comment, too), and a list of
+a million files is never in the shell's memory. Each line is words with single spaces between them:
 
-    H key value                                                                what `Header` says
-    U number prefix                                                            the beginning of URLs to come
-    F flags size sha256 public_on prefix-number rest-of-URL path uri access    a file; rest ``=``: as uri
-    E count                                                                    the end: the list is whole
+    #H key value                                                               what `Header` says
+    #U number prefix                                                           the beginning of URLs to come
+    #F flags size sha256 public_on prefix-number rest-of-URL path uri access   a file; rest ``=``: as uri
+    #E count                                                                   the end: the list is whole
 
 ``-`` stands for what is not known. A word holds nothing but printable characters, without spaces, quotes and what
 means something to a shell; each other byte is written ``\0ooo``, as ``printf %b`` reads it.
@@ -39,7 +39,7 @@ def lines(header: Header, entries: Iterable[Entry]) -> Iterator[str]:
     if not _NAME.fullmatch(header.name):
         raise ValueError(f"{header.name!r} is not a plain name for a folder")
     yield PROGRAM.read_text(encoding="utf-8").replace("@ABOUT@", _about(header), 1)
-    yield "".join(f"H {key} {coded(value)}\n" for key, value in _facts(header))
+    yield "".join(f"#H {key} {coded(value)}\n" for key, value in _facts(header))
     prefixes: dict[str, int] = {}
     piece, count = list[str](), 0
     for count, entry in enumerate(entries, start=1):  # noqa: B007  # the last one is the number of files
@@ -47,7 +47,7 @@ def lines(header: Header, entries: Iterable[Entry]) -> Iterator[str]:
         if len(piece) >= LINES_AT_ONCE:
             yield "".join(piece)
             piece.clear()
-    yield "".join(piece) + f"E {count}\n"
+    yield "".join(piece) + f"#E {count}\n"
 
 
 def coded(text: str) -> str:
@@ -106,12 +106,12 @@ def _line(entry: Entry, prefixes: dict[str, int]) -> str:
     opening = ""
     if known is None:
         known = prefixes[prefix] = len(prefixes)
-        opening = f"U {known} {prefix}\n"
+        opening = f"#U {known} {prefix}\n"
     size = "-" if entry.size is None else entry.size
     public_on = f"{entry.public_on:%Y-%m-%d}" if entry.public_on else "-"
     flags = "p" if entry.protected else "-"
     return (
-        f"{opening}F {flags} {size} {entry.sha256 or '-'} {public_on} {known} {rest} "
+        f"{opening}#F {flags} {size} {entry.sha256 or '-'} {public_on} {known} {rest} "
         f"{coded(entry.path)} {uri} {coded(entry.access)}\n"
     )
 

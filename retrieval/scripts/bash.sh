@@ -1,7 +1,7 @@
 #!/bin/sh
 #@ABOUT@
 # Run it with bash or sh; it needs curl. --help tells the rest. Stopped at any moment and run again, it goes on
-# where it stopped. It holds no password and no token. Nothing in the list at its end is ever executed.
+# where it stopped. It holds no password and no token. The list of files at its end is plain text in comments.
 
 { set +x; } 2>/dev/null # a trace would show the token
 set -u
@@ -37,8 +37,13 @@ say() { printf '%s\n' "$*"; }
 warn() { printf '%s\n' "$*" >&2; }
 die() {
     warn "$ME: $*"
-    [ -z "${SCRATCH-}" ] || rm -rf -- "$SCRATCH"
+    leave_no_trace
     exit 2
+}
+leave_no_trace() { # of a run that did not begin
+    [ -n "$OURS" ] || return 0
+    rm -rf -- "$S"
+    [ -n "$DRY" ] || { rmdir "$P" && cd .. && rmdir -- "$HERE"; } 2>/dev/null
 }
 has() { command -v "$1" >/dev/null 2>&1; }
 
@@ -102,6 +107,7 @@ read_options() {
     is_count "$STALL" 1 86400 || die "--timeout $STALL: give a whole number of seconds, 1 to 86400."
     is_count "$DELAY" 0 3600 || die "MAST_RETRY_DELAY=$DELAY: give a whole number of seconds, 0 to 3600."
     [ -n "$DEST" ] || die "--dest needs the name of a folder."
+    case $TOKEN_FILE in '' | /*) ;; *) TOKEN_FILE=$PWD/$TOKEN_FILE ;; esac
 }
 
 read_header() {
@@ -120,7 +126,7 @@ read_header() {
             duplicates) DUPLICATES=$TEXT ;;
         esac
     done <<HEADER
-$(awk 'list && $1 != "H" { exit } list { print $2, $3 } $0 == "__LIST__" { list = 1 }' "$SELF")
+$(awk 'list && $1 != "#H" { exit } list { print $2, $3 } $0 == "#LIST" { list = 1 }' "$SELF")
 HEADER
     [ -n "$NAME" ] || die "the list at the end of this script is missing. Save the script to a file and run that."
 }
@@ -168,8 +174,8 @@ choose_folder() {
 # From here on all names are relative to the folder: "$P" holds unfinished files, "$S" what only this run needs.
 enter_folder() {
     if [ -n "$DRY" ]; then
-        SCRATCH=$(mktemp -d) || die "there is no room for notes in ${TMPDIR:-/tmp}."
-        P=$SCRATCH S=$SCRATCH
+        S=$(mktemp -d) || die "there is no room for notes in ${TMPDIR:-/tmp}."
+        P=$S OURS=1
         [ -d "$FOLDER" ] || { NOTHING_HERE=1 && return; }
         cd "$FOLDER" || die "the folder $FOLDER cannot be opened."
         return
@@ -182,6 +188,7 @@ enter_folder() {
     if ! { rm -rf "$S" && mkdir "$S" && printf '%s\n' "$TAG $MAIN $(uname -n)" >"$S/owner"; } 2>/dev/null; then
         die "nothing can be written to $PWD: check your rights and the disk."
     fi
+    OURS=1 HERE=$PWD
     [ "$(ls -A)" != .parts ] || NOTHING_HERE=1
 }
 
@@ -207,10 +214,10 @@ take_over() {
 # p protected, f only from the start, w came wrong before, r one for each redirect that was followed.
 make_plan() {
     awk '
-        !list { list = $0 == "__LIST__"; next }
-        $1 == "U" { prefix[$2] = $3 == "-" ? "" : $3; next }
-        $1 == "F" { print ++n, 1, $2, $3, $4, $5, $8, prefix[$6] ($7 == "=" ? $9 : $7 == "-" ? "" : $7), $9, $10; next }
-        $1 == "E" { whole = $2 == n }
+        !list { list = $0 == "#LIST"; next }
+        $1 == "#U" { prefix[$2] = $3 == "-" ? "" : $3; next }
+        $1 == "#F" { print ++n, 1, $2, $3, $4, $5, $8, prefix[$6] ($7 == "=" ? $9 : $7 == "-" ? "" : $7), $9, $10; next }
+        $1 == "#E" { whole = $2 == n }
         END { if (!whole) print "cut" }' "$SELF" | selected >"$S/plan"
     read -r SELECTED BYTES whole <<COUNTS
 $(awk '
@@ -389,8 +396,8 @@ check_token() { # 1: the archive refuses it
     for pause in 0 1 2; do
         sleep $((pause * DELAY))
         answer=$(
-            printf 'url = "%s"\nheader = "Authorization: token %s"\n' "$TOKEN_CHECK" "$TOKEN" |
-                cat - "$S/common" | curl -q -s -w '\n%{http_code}' -K - 2>/dev/null
+            printf '%surl = "%s"\nheader = "Authorization: token %s"\n' "$COMMON" "$TOKEN_CHECK" "$TOKEN" |
+                curl -q -s -w '\n%{http_code}' -K - 2>/dev/null
         )
         case $answer in
             *"$NEWLINE"40[13]) return 1 ;;
@@ -480,49 +487,50 @@ validator_in() { # the strong ETag, or the date, of the last answer in the file 
         { name = tolower($0); sub(/:.*/, "", name); value = $0; sub(/^[^:]*:[ \t]*/, "", value) }
         name == "etag" && value ~ /^"[^"\\]*"$/ && value !~ /[^!-~]/ { tag = value }
         name == "last-modified" && value !~ /[^A-Za-z0-9 ,:+-]/ { date = value }
-        END { if (status == 200 || status == 206) print tag != "" ? tag : date }' "$1"
+        END { if (status == 200 || status == 206) print (tag != "" ? tag : date) }' "$1"
 }
 
-run_curl() { # with the configuration that comes in; what it says goes to the file $1
+start() { # sets curl to work on LIST; 1: there is nothing to ask for in it
+    KIND=alone
+    case $LIST in *.pack) [ -e "$S/no-packs" ] || KIND=pack ;; esac
+    [ ! -e "$S/token.dead" ] || spare_protected
+    [ -s "$LIST" ] || return 1
+    if [ $KIND = pack ]; then
+        awk "$TEXTS"' { printf "%suri=%s", (NR > 1 ? "&" : ""), percent($9) }' "$LIST" >"$LIST.form"
+        pack_request | run_curl &
+    else
+        requests "$LIST" | run_curl &
+    fi
+    CURL=$!
+}
+
+run_curl() {
     patience=--silent
     [ ! -e "$S/hold" ] || patience=--fail-early # who said "too many requests" is not sent the rest of the list
-    exec curl -q -s $patience --stderr "$S/$TAG" -K - >"$1"
+    exec curl -q -s $patience --stderr "$S/$TAG" -K - >"$LIST.out"
 }
 
-attend() { # to the curl $1: stopping this script stops it; its exit status is in RC
-    CURL=$1
-    wait "$CURL"
-    RC=$?
-    CURL=''
-}
-
-fetch_alone() { # the work lines in the file $1, on one connection
-    requests "$1" | run_curl "$1.out" &
-    attend $!
-    judge "$1" "$P" alone
-}
-
-fetch_pack() { # the work lines in the file $1 as one tar; what does not come with it is fetched alone
-    tar="$S/pack$W"
-    rm -rf "$tar" && mkdir "$tar"
-    awk "$TEXTS"' { printf "%suri=%s", (NR > 1 ? "&" : ""), percent($9) }' "$1" >"$tar.form"
-    pack_request "$1" | run_curl "$1.out" &
-    attend $!
-    read -r code <"$1.out" || code=0
-    case $code in
-        200) tar -xmf "$tar.tar" -C "$tar" 2>/dev/null ;;
-        404 | 405 | 413 | 501) : >"$S/no-packs" ;;
-    esac
-    judge "$1" "$tar" pack
-    rm -rf "$tar" "$tar.tar" "$tar.form"
-}
-
-pack_request() {
+pack_request() { # all files of LIST as one tar
     printf 'url = "%s"\ndata = "@%s"\noutput = "%s"\nheader = "Expect:"\nwrite-out = "%%{http_code}\\n"\n%s' \
-        "$PACK" "$tar.form" "$tar.tar" "$COMMON"
-    if [ -n "$TOKEN" ] && is_trusted "$PACK" && awk '$3 ~ /p/ { found = 1 } END { exit !found }' "$1"; then
+        "$PACK" "$LIST.form" "$LIST.tar" "$COMMON"
+    if [ -n "$TOKEN" ] && is_trusted "$PACK" && awk '$3 ~ /p/ { found = 1 } END { exit !found }' "$LIST"; then
         printf 'header = "Authorization: token %s"\n' "$TOKEN"
     fi
+}
+
+conclude() { # what curl, ended with RC, brought for the list $1 of the kind $2
+    if [ "$2" = alone ]; then
+        judge "$1" "$P" alone
+        return
+    fi
+    read -r code <"$1.out" || code=0
+    mkdir "$1.files"
+    case $code in
+        200) tar -xmf "$1.tar" -C "$1.files" 2>/dev/null ;;
+        404 | 405 | 413 | 501) : >"$S/no-packs" ;;
+    esac
+    judge "$1" "$1.files" pack
+    rm -rf "$1.form" "$1.tar" "$1.files"
 }
 
 # --- Judging what came --------------------------------------------------------------------------------------------
@@ -547,6 +555,11 @@ judge() { # the work lines in $1, whose files lie in $2 under their numbers (alo
     done <"$S/$W.said"
     [ "$3" = pack ] || forget "$1"
     rm -f "$1" "$1.out"
+}
+
+spare_protected() { # the archive no longer takes the token: no more requests that cannot succeed
+    awk -v lines="$LIST" -v mode=spare -v mine="$S/$W" -v token_state=dead "$TEXTS$JUDGE" "$LIST"
+    mv -f "$LIST.rest" "$LIST"
 }
 
 measure() { # $S/$W.sizes, .sums and .pages (what begins like a web page) of what came whole
@@ -630,15 +643,16 @@ JUDGE='
         while ((getline line < (mine ".sizes")) > 0) { split(line, f, " "); size[f[2]] = f[1] }
         while ((getline line < (mine ".sums")) > 0) { split(line, f, " "); sum[f[2]] = f[1] }
         while ((getline line < (mine ".pages")) > 0) page[line] = 1
-        printf "" > (mine ".right")
+        if (mode == "spare") printf "" > (lines ".rest")
+        else printf "" > (mine ".right")
         empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     }
     function fail(outcome, why) { print $1, outcome, why >> (mine ".results") }
     function drop() { print "drop", $1; delete size[name] }
     function put(class) { print >> (mine ".again." class); if (!said[class]++) print "again", class }
     function again(why) {
-        if ($2 >= tries) { fail("E", why (tries > 1 ? " (tried " tries " times)" : "")); return }
-        $2++
+        if ($2 >= tries) { sub(/\.$/, "", why); fail("E", why ", tried " tries " times."); return }
+        $2 = $2 + 1
         put($2)
     }
     function at_once(flag) { $3 = $3 flag; put(0) }
@@ -648,7 +662,7 @@ JUDGE='
         $3 = $3 "w"
         again(why)
     }
-    function right(s, digest) { print mode == "pack" ? FNR - 1 : $1 ".part", $1, s, digest, $7 > (mine ".right") }
+    function right(s, digest) { print key, $1, s, digest, $7 > (mine ".right") }
     function hold(   line) {
         while ((getline line < (P "/" $1 ".head")) > 0)
             if (tolower(line) ~ /^retry-after:[ \t]*[0-9]+[ \t\r]*$/) {
@@ -661,11 +675,11 @@ JUDGE='
     function is_page(   kind) {
         kind = tolower($7)
         if (kind ~ /\.x?html?$/) return 0
-        return name in page || type[$1] ~ /^text\/html/ || type[$1] ~ /^application\/json/ && kind !~ /json$/
+        return (name in page) || type[$1] ~ /^text\/html/ || (type[$1] ~ /^application\/json/ && kind !~ /json$/)
     }
     function arrived(   s, digest) {
-        s = name in size ? size[name] : 0
-        digest = name in sum ? sum[name] : s == 0 ? empty : "-"
+        s = (name in size) ? size[name] : 0
+        digest = (name in sum) ? sum[name] : (s == 0 ? empty : "-")
         if ($5 == "-" && is_page()) { drop(); again("The server sent a web page or a message instead of the file.") }
         else if ($4 != "-" && s != $4) wrong("The server sent " commas(s) " bytes instead of " commas($4) ".")
         else if ($5 != "-" && digest != "-" && digest != $5) wrong("The server sent other bytes than the archive lists: the SHA-256 differs.")
@@ -695,10 +709,10 @@ JUDGE='
         else again("The connection broke off" (e == "" || e == "-" ? "." : " (curl error " e ")."))
     }
     function alone(   c, e) {
+        if (!($1 in code)) { if (heard) at_once(""); else unheard(RC); return }
         c = code[$1]
         e = rc[$1] != "-" ? rc[$1] : heard == 1 ? RC : ""
-        if (!($1 in code)) { if (heard) at_once(""); else unheard(RC) }
-        else if (c == 200 && how[$1] ~ /R/ || c == 416) { drop(); if ($3 ~ /f/) again("The server answers with HTTP " c "."); else at_once("f") }
+        if (how[$1] ~ /R/ && (c == 200 || e == 33 || (e == "" && got[$1] == 0)) || c == 416) { drop(); if ($3 ~ /f/) again("The server answers with HTTP " c "."); else at_once("f") }
         else if ((c == 200 || c == 206) && (e == 0 || e == "" && size[name] + 0 >= $4 + 0)) arrived()
         else if (c == 206 && how[$1] ~ /R/ && got[$1] >= 1000000 && e != 23) at_once("")
         else if (c == 200 || c == 206 || c == 0) unheard(e)
@@ -710,9 +724,11 @@ JUDGE='
         else fail("E", "The server refuses it (HTTP " c ").")
     }
     {
-        name = dir "/" (mode == "pack" ? FNR - 1 : $1 ".part")
-        if (mode == "alone") alone()
-        else if (name in size && size[name] == $4 && ($5 == "-" || !(name in sum) || sum[name] == $5)) right($4, name in sum ? sum[name] : "-")
+        key = mode == "pack" ? FNR - 1 : $1 ".part"
+        name = dir "/" key
+        if (mode == "spare") { if ($3 ~ /p/) denied(""); else print > (lines ".rest") }
+        else if (mode == "alone") alone()
+        else if ((name in size) && size[name] == $4 && ($5 == "-" || !(name in sum) || sum[name] == $5)) right($4, (name in sum) ? sum[name] : "-")
         else put(0)
     }
     END { if (held) print "hold", (longest > 300 ? 300 : longest + 0) }
@@ -769,9 +785,9 @@ make_lists() {
             next
         }
         {
-            if (!room) { room = most(4, least(100, int(left["alone"] / (2 * jobs)))); close_list("alone") }
-            share = most(1.6e7, least(1.28e8, weight["alone"] / (2 * jobs)))
-            if (bytes["alone"] && bytes["alone"] + $4 > share || old && $4 == "-") { close_list("alone"); room = most(4, least(100, int(left["alone"] / (2 * jobs)))) }
+            if (!room) { room = most(4, least(100, int(left["alone"] / (1.5 * jobs)))); close_list("alone") }
+            share = most(1.6e7, least(1.28e8, weight["alone"] / (1.5 * jobs)))
+            if (bytes["alone"] && bytes["alone"] + $4 > share || old && $4 == "-") { close_list("alone"); room = most(4, least(100, int(left["alone"] / (1.5 * jobs)))) }
             put("alone")
             room--
             left["alone"]--
@@ -817,7 +833,8 @@ due() { # a list of files whose time for another try has come; WAITING: there ar
             WAITING=1
             read -r when <"$S/$W.due.$class"
             if [ "$(date +%s)" -ge "$when" ]; then
-                LIST="$S/$W.list"
+                TAKEN=$((TAKEN + 1))
+                LIST=$S/$W.$TAKEN.list
                 mv -f "$S/$W.again.$class" "$LIST"
                 return 0
             fi
@@ -835,22 +852,36 @@ hold() { # until the moment that a server has named
     done
 }
 
-work() { # as worker $1
-    W=$1 CURL='' DONE=0 DONE_BYTES=0 NEXT=$1 STEP=$JOBS
+work() { # as worker $1; while curl fetches one list, what came for the one before it is judged
+    W=$1 CURL='' DONE=0 DONE_BYTES=0 NEXT=$1 STEP=$JOBS TAKEN=0 BEFORE=''
     trap '[ -z "$CURL" ] || kill "$CURL" 2>/dev/null; exit 0' TERM
     while [ ! -e "$S/stop" ] && kill -0 "$MAIN" 2>/dev/null; do
         hold
         if due || claim; then
-            case $LIST in
-                *.pack) if [ -e "$S/no-packs" ]; then fetch_alone "$LIST"; else fetch_pack "$LIST"; fi ;;
-                *) fetch_alone "$LIST" ;;
-            esac
+            start || continue
+        elif [ -n "$BEFORE" ]; then
+            LIST=''
         elif [ -n "$WAITING" ]; then
             sleep 1
+            continue
         else
             return 0
         fi
+        [ -z "$BEFORE" ] || conclude "$BEFORE" "$BEFORE_KIND"
+        BEFORE=$LIST BEFORE_KIND=$KIND
+        [ -z "$LIST" ] || attend
     done
+    [ -z "$BEFORE" ] || conclude "$BEFORE" "$BEFORE_KIND"
+}
+
+attend() {
+    wait "$CURL"
+    RC=$?
+    CURL=''
+    if awk '/^[0-9]+ [^ ]* (429|503) / { found = 1 } END { exit !found }' "$BEFORE.out"; then
+        conclude "$BEFORE" "$KIND" # before anything else is asked for: the server is too busy
+        BEFORE=''
+    fi
 }
 
 finish_parts() { # parts that an earlier run fetched to the last byte and did not live to check
@@ -858,8 +889,8 @@ finish_parts() { # parts that an earlier run fetched to the last byte and did no
     [ -e "$1" ] || return 0
     wc -c "$@" 2>/dev/null | awk -v list="$S/0.list" -v P="$P" '
         NR == FNR { sub(/^.*\//, "", $2); sub(/\.part$/, "", $2); size[$2] = $1; next }
-        $1 in size && $4 == size[$1] { print > list; print $1, "-", 206, 0, 0, "|" > (list ".out"); next }
-        $1 in size && $4 != "-" && size[$1] + 0 > $4 + 0 { print P "/" $1 ".part" > (list ".long") }
+        ($1 in size) && $4 == size[$1] { print > list; print $1, "-", 206, 0, 0, "|" > (list ".out"); next }
+        ($1 in size) && $4 != "-" && size[$1] + 0 > $4 + 0 { print P "/" $1 ".part" > (list ".long") }
         { print }' - "$S/todo" >"$S/some"
     mv -f "$S/some" "$S/todo"
     [ ! -e "$S/0.list.long" ] || while IFS= read -r file; do rm -f -- "$file"; done <"$S/0.list.long"
@@ -957,11 +988,12 @@ write_manifests() {
             reason = $0
             if (NF < 8 || !sub(/^[^ ]* [^ ]* [^ ]* [^ ]* [^ ]* [^ ]* [^ ]* /, "", reason)) reason = ""
             if ($1 == "delivered") { if ($3 == "-") left_out++; else listed++ }
-            print (NR > 1 ? "," : "")
-            printf "{\"uri\": %s, \"path\": %s, \"size\": %s, ", text($6), text($5), $2 == "-" ? "null" : $2
-            printf "\"sha256\": %s, \"access\": %s, ", $3 == "-" ? "null" : text($3), text($7 == "-" ? "" : $7)
+            comma = NR > 1 ? "," : ""
+            print comma
+            printf "{\"uri\": %s, \"path\": %s, \"size\": %s, ", text($6), text($5), ($2 == "-" ? "null" : $2)
+            printf "\"sha256\": %s, \"access\": %s, ", ($3 == "-" ? "null" : text($3)), text($7 == "-" ? "" : $7)
             printf "\"outcome\": \"%s\", \"reason\": %s, ", $1, text(reason)
-            printf "\"public_on\": %s}", $4 == "-" ? "null" : text($4)
+            printf "\"public_on\": %s}", ($4 == "-" ? "null" : text($4))
         }
         END { printf "\n], \"sha256sums\": {\"file\": \"SHA256SUMS\", \"listed\": %d, \"left_out\": %d}}\n", listed, left_out }
         ' "$S/final" >"$S/json"
@@ -969,7 +1001,8 @@ write_manifests() {
         $1 == "delivered" && $3 != "-" {
             marked = 0
             name = each($5, "sums")
-            print (marked ? "\\" : "") $3 "  " name
+            mark = marked ? "\\" : ""
+            print mark $3 "  " name
         }' "$S/final" >"$S/sums"
     html_manifest >"$S/html"
     if ! { mv -f "$S/html" MANIFEST.HTML && mv -f "$S/json" MANIFEST.json && mv -f "$S/sums" SHA256SUMS; } 2>/dev/null; then
@@ -1051,6 +1084,16 @@ clean_up() {
     if [ $MISSING -eq 0 ] && [ -z "$ONLY" ]; then rm -rf "$P"; else rmdir "$P" 2>/dev/null; fi
 }
 
+finish() {
+    settle
+    write_manifests
+    summary
+    clean_up
+    [ -z "$SIGNAL" ] || exit "$SIGNAL"
+    [ $MISSING -eq 0 ] || exit 1
+    exit 0
+}
+
 # shellcheck disable=SC2317 # called by the traps
 stopped() {
     trap '' INT TERM HUP
@@ -1058,8 +1101,7 @@ stopped() {
     [ -z "$ECHO_OFF" ] || stty echo
     : >"$S/stop"
     # shellcheck disable=SC2086 # process numbers, one word each
-    [ -z "$WORKERS" ] || { kill -TERM $WORKERS && return; } 2>/dev/null
-    exit "$SIGNAL"
+    if [ -n "$WORKERS" ]; then kill -TERM $WORKERS 2>/dev/null; else finish; fi
 }
 
 dry_run() {
@@ -1071,14 +1113,14 @@ dry_run() {
 $(awk '{ bytes += $4 } END { printf "%.0f %.0f\n", NR, bytes }' "$S/todo")
 COUNTS
     [ "$SELECTED" -eq "$FILES" ] || say "selected $SELECTED of $FILES"
-    say "$missing files ($(bytes "$much")) would be fetched to $HERE; $PRESENT are already here."
-    rm -rf "$SCRATCH"
+    say "$missing files ($(bytes "$much")) would be fetched to $FOLDER; $PRESENT are already here."
+    leave_no_trace
 }
 
 main() {
     NEWLINE='
 '
-    ME=${0##*/} MAIN=$$ SCRATCH='' NOTHING_HERE='' SIGNAL='' WORKERS='' ECHO_OFF='' SOURCE=''
+    ME=${0##*/} MAIN=$$ OURS='' DRY='' HERE=$PWD NOTHING_HERE='' SIGNAL='' WORKERS='' ECHO_OFF='' SOURCE=''
     case $0 in */*) SELF=$0 ;; *) SELF=./$0 ;; esac
     [ -f "$SELF" ] || SELF=$(command -v -- "$0") || SELF=$0
     case $SELF in /*) ;; *) SELF=$PWD/$SELF ;; esac
@@ -1087,31 +1129,24 @@ main() {
     read_header
     choose_folder
     enter_folder
-    HERE=$PWD
     make_plan
     find_present
     PRESENT=$(($(wc -l <"$S/here")))
     if [ -n "$DRY" ]; then
         dry_run
-        return 0
+        exit 0
     fi
+    trap 'stopped 130' INT
+    trap 'stopped 143' TERM
+    trap 'stopped 129' HUP
     say "$NAME: $SELECTED files ($(bytes "$BYTES")) to $HERE"
     check_space
     common_options
     get_token
-    trap 'stopped 130' INT
-    trap 'stopped 143' TERM
-    trap 'stopped 129' HUP
     finish_parts
     run_workers
-    settle
-    write_manifests
-    summary
-    clean_up
-    [ -z "$SIGNAL" ] || return "$SIGNAL"
-    [ $MISSING -eq 0 ] || return 1
+    finish
 }
 
 main "$@"
-exit $?
-__LIST__
+#LIST
