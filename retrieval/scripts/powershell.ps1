@@ -234,7 +234,7 @@ function Read-Entry($Plan) {
             'F' {
                 if ($words.Length -ne 10) { Stop-Start 'The list in this script was edited. Download it again.' }
                 $Plan.Number++
-                $size = -1L
+                $size = [long] -1
                 if ($words[2] -cne '-') { $size = [long]::Parse($words[2], $Invariant) }
                 return [pscustomobject] @{
                     Number = $Plan.Number; Protected = $words[1] -ceq 'p'; Size = $size
@@ -285,7 +285,7 @@ function Test-LongPaths {
 
 function Get-Length([string] $Path) {
     $file = [IO.FileInfo]::new($Path)
-    if ($file.Exists) { $file.Length } else { 0L }
+    if ($file.Exists) { $file.Length } else { [long] 0 }
 }
 
 # Give the bytes their name, all at once.
@@ -305,7 +305,7 @@ function New-Sha256 {
 function ConvertTo-Hex([byte[]] $Bytes) { [BitConverter]::ToString($Bytes).Replace('-', '').ToLowerInvariant() }
 
 function Get-Sha256([string] $Path) {
-    $stream = [IO.FileStream]::new($Path, [IO.FileMode]::Open, [IO.FileAccess]::Read, [IO.FileShare]::Read, 1MB)
+    $stream = [IO.FileStream]::new($Path, [IO.FileMode]::Open, [IO.FileAccess]::Read, [IO.FileShare]::Read, 1048576)
     $hash = New-Sha256
     try { ConvertTo-Hex $hash.ComputeHash($stream) } finally { $stream.Dispose(); $hash.Dispose() }
 }
@@ -314,7 +314,7 @@ function Get-Sha256([string] $Path) {
 
 # Results: Kind is delivered, here, denied, failed, skipped, or again for what is worth repeating.
 function New-Result([string] $Kind, [string] $Reason) {
-    @{ Kind = $Kind; Reason = $Reason; Wait = -1.0; Busy = $false; Size = -1L; Sha256 = '' }
+    @{ Kind = $Kind; Reason = $Reason; Wait = -1.0; Busy = $false; Size = [long] -1; Sha256 = '' }
 }
 
 # What .NET really said, below the wrappings.
@@ -374,7 +374,7 @@ function Send-Get($Shared, [string] $Url, [hashtable] $Headers, [bool] $WithToke
     $uri = $null
     if (-not [Uri]::TryCreate($Url, [UriKind]::Absolute, [ref] $uri)) { return New-Result 'failed' 'This is no address.' }
     for ($hop = 0; $hop -le 5; $hop++) {
-        if ($uri.Scheme -cnotin 'http', 'https') { return New-Result 'failed' "$uri is neither http nor https." }
+        if ($uri.Scheme -notin 'http', 'https') { return New-Result 'failed' "$uri is neither http nor https." }
         $request = [Net.Http.HttpRequestMessage]::new([Net.Http.HttpMethod]::Get, $uri)
         foreach ($name in $Headers.Keys) { [void] $request.Headers.TryAddWithoutValidation($name, [string] $Headers[$name]) }
         $WithToken = $WithToken -and (Test-TokenGoes $Shared $uri)
@@ -445,7 +445,7 @@ function Receive-File($Shared, $Entry) {
     try {
         if ($Shared.Verify -and [IO.File]::Exists($target)) {
             $size = Get-Length $target
-            if ($Entry.Size -in -1L, $size) {
+            if ($Entry.Size -in -1, $size) {
                 $found = Get-Sha256 $target
                 if (-not $Entry.Sha256 -or $Entry.Sha256 -ceq $found) {
                     $result = New-Result 'here'
@@ -461,7 +461,7 @@ function Receive-File($Shared, $Entry) {
             $before = Get-Length $part
             $result = Receive-Once $Shared $Entry $part
             if ($result.Kind -cne 'again') { break }
-            if ((Get-Length $part) - $before -ge 1MB) { $tries = 0 } else { $tries++ }
+            if ((Get-Length $part) - $before -ge 1048576) { $tries = 0 } else { $tries++ }
             if ($tries -ge $Shared.Tries) { return New-Result 'failed' "$($result.Reason) ($tries attempts)" }
             Wait-Again $Shared $result $tries ([Uri] $Entry.Url)
         }
@@ -510,7 +510,7 @@ function Receive-Once($Shared, $Entry, [string] $Part) {
         if ($have -eq $Entry.Size) { return Confirm-Part $Entry $Part (Get-Sha256 $Part) }
         $headers.Range = "bytes=$have-"
         if ($validator) { $headers['If-Range'] = $validator }
-    } else { $have = 0L }
+    } else { $have = [long] 0 }
     if ($Entry.Protected -and $Shared.TokenDead) {
         return New-Result 'denied' 'Exclusive access, and the token no longer works.'
     }
@@ -522,7 +522,7 @@ function Receive-Once($Shared, $Entry, [string] $Part) {
         if ($status -in 200, 206) { return Receive-Body $Shared $Entry $Part $result.Response $have $validator }
         if ($status -eq 416 -and $have) {
             $range = Get-Header $result.Response 'Content-Range'
-            if ($range -ceq "bytes */$have" -and $Entry.Size -in -1L, $have) {
+            if ($range -ceq "bytes */$have" -and $Entry.Size -in -1, $have) {
                 return Confirm-Part $Entry $Part (Get-Sha256 $Part)
             }
             Clear-Part $Part
@@ -583,7 +583,7 @@ function Get-Objection($Entry, $Response, [string] $First) {
 
 # Write the body behind what is here.
 function Receive-Body($Shared, $Entry, [string] $Part, $Response, [long] $Have, [string] $Validator) {
-    $promised = -1L
+    $promised = [long] -1
     if ([int] $Response.StatusCode -eq 206) {
         $range = $Response.Content.Headers.ContentRange
         $now = Get-Validator $Response
@@ -594,7 +594,7 @@ function Receive-Body($Shared, $Entry, [string] $Part, $Response, [long] $Have, 
         }
         if ($null -ne $range.Length) { $promised = [long] $range.Length }
     } else {
-        $Have = 0L
+        $Have = [long] 0
         if ($null -ne $Response.Content.Headers.ContentLength) { $promised = [long] $Response.Content.Headers.ContentLength }
     }
     $objection = Get-Objection $Entry $Response ''
@@ -750,7 +750,7 @@ function Expand-Pack($Shared, $Response, $Missing) {
     $broken = New-Result 'again' 'The pack broke off.'
     $hash = New-Sha256
     $head = [byte[]]::new(512)
-    $data = [byte[]]::new(4MB + 512)
+    $data = [byte[]]::new(4194304 + 512)
     try {
         $stream = $Response.Content.ReadAsStreamAsync().GetAwaiter().GetResult()
         while ($true) {
@@ -790,7 +790,7 @@ function Read-Member([byte[]] $Head) {
     for ($i = 0; $i -lt 148; $i++) { $sum += $Head[$i] }
     for ($i = 156; $i -lt 512; $i++) { $sum += $Head[$i] }
     $text = [Text.Encoding]::ASCII.GetString($Head)
-    if ($sum -eq 256 -and $Head[148] -eq 0) { return @{ Name = ''; Size = 0L; Plain = $false } }
+    if ($sum -eq 256 -and $Head[148] -eq 0) { return @{ Name = ''; Size = [long] 0; Plain = $false } }
     $size = $text.Substring(124, 12).Trim([char] 0, ' ')
     $told = $text.Substring(148, 8).Trim([char] 0, ' ')
     $name = $text.Substring(0, 100).Split([char] 0)[0]
@@ -822,7 +822,7 @@ $Kinds = 'not asked', 'pending', 'to check', 'here', 'delivered', 'denied', 'fai
 
 function New-State([int] $Files) {
     @{
-        Codes = [byte[]]::new($Files + 1); Counts = [long[]]::new(8); Bytes = 0L
+        Codes = [byte[]]::new($Files + 1); Counts = [long[]]::new(8); Bytes = [long] 0
         Reasons = [Collections.Generic.Dictionary[int, string]]::new()
         Sizes = [Collections.Generic.Dictionary[int, long]]::new()
         Sums = [Collections.Generic.Dictionary[int, string]]::new()
@@ -837,7 +837,7 @@ function Set-Outcome([int] $Number, [int] $Code, [string] $Reason) {
 }
 
 function Get-Requested {
-    $sum = 0L
+    $sum = [long] 0
     for ($i = 1; $i -lt 8; $i++) { $sum += $State.Counts[$i] }
     $sum
 }
@@ -846,7 +846,7 @@ function Get-Delivered { $State.Counts[3] + $State.Counts[4] }
 
 # Look at every file of the plan: is it wanted, is it here?
 function Measure-Plan {
-    $survey = @{ Missing = 0L; Protected = 0L; Bytes = 0L; Unknown = 0L }
+    $survey = @{ Missing = [long] 0; Protected = [long] 0; Bytes = [long] 0; Unknown = [long] 0 }
     $plan = Open-Plan
     try {
         while ($entry = Read-Entry $plan) {
@@ -971,7 +971,7 @@ function Test-OthersRead([string] $File) {
     $mine = [Security.Principal.WindowsIdentity]::GetCurrent().User.Value
     foreach ($rule in (Get-Acl -LiteralPath $File).GetAccessRules($true, $true, [Security.Principal.SecurityIdentifier])) {
         $reads = ([int] $rule.FileSystemRights -band 1) -and [string] $rule.AccessControlType -ceq 'Allow'
-        if ($reads -and $rule.IdentityReference.Value -cnotin $mine, 'S-1-5-18', 'S-1-5-32-544', 'S-1-3-0', 'S-1-3-4') {
+        if ($reads -and -not ($rule.IdentityReference.Value -in $mine, 'S-1-5-18', 'S-1-5-32-544', 'S-1-3-0', 'S-1-3-4')) {
             return $true
         }
     }
@@ -1041,16 +1041,16 @@ function Invoke-Workers {
     }
     $plan = Open-Plan
     $batch = [Collections.Generic.List[object]]::new()
-    $bytes = 0L
+    $bytes = [long] 0
     try {
         while (-not $Shared.Stop.Task.IsCompleted -and ($entry = Read-Entry $plan)) {
             $code = $State.Codes[$entry.Number]
             if ($code -notin 1, 2) { continue }
             if ($code -ne 1 -or -not (Test-Packable $entry)) { Add-Work @($entry); continue }
-            if ($batch.Count -ge 1000 -or $bytes + $entry.Size -gt 64MB) {
+            if ($batch.Count -ge 1000 -or $bytes + $entry.Size -gt 67108864) {
                 Add-Work $batch.ToArray()
                 $batch.Clear()
-                $bytes = 0L
+                $bytes = [long] 0
             }
             $batch.Add($entry)
             $bytes += $entry.Size
@@ -1065,7 +1065,7 @@ function Invoke-Workers {
 }
 
 function Test-Packable($Entry) {
-    $Shared.Packs -and $Entry.Size -ge 0 -and $Entry.Size -le 4MB -and
+    $Shared.Packs -and $Entry.Size -ge 0 -and $Entry.Size -le 4194304 -and
         (-not $Entry.Protected -or ($Shared.Token -and -not $Shared.TokenDead)) -and
         (Get-Origin ([Uri] $Entry.Url)) -ceq $Shared.PackOrigin
 }
