@@ -225,29 +225,29 @@ function Read-Header {
     $told
 }
 
-# The next file, or nothing at the end.
+# The next file, or nothing at the end. Called a million times, so it calls nothing where a word is plain.
 function Read-Entry($Plan) {
     while ($null -ne ($line = $Plan.Reader.ReadLine())) {
         $words = $line.Split(' ')
-        switch -CaseSensitive ($words[0]) {
-            'U' { $Plan.Prefixes[$words[1]] = ConvertFrom-Word $words[2] }
-            'F' {
-                if ($words.Length -ne 10) { Stop-Start 'The list in this script was edited. Download it again.' }
-                $Plan.Number++
-                $size = [long] -1
-                if ($words[2] -cne '-') { $size = [long]::Parse($words[2], $Invariant) }
-                return [pscustomobject] @{
-                    Number = $Plan.Number; Protected = $words[1] -ceq 'p'; Size = $size
-                    Sha256 = ConvertFrom-Word $words[3]; PublicOn = ConvertFrom-Word $words[4]
-                    Url = $Plan.Prefixes[$words[5]] + (ConvertFrom-Word $words[6])
-                    Path = ConvertFrom-Word $words[7]; Uri = ConvertFrom-Word $words[8]; Access = ConvertFrom-Word $words[9]
-                }
+        if ($words[0] -ceq 'F' -and $words.Length -eq 10) {
+            $Plan.Number++
+            for ($i = 3; $i -lt 10; $i++) {
+                $word = $words[$i]
+                if ($word -ceq '-' -or $word[0] -eq '=') { $words[$i] = ConvertFrom-Word $word }
             }
-            'E' {
-                if ([long] $words[1] -ne $Plan.Number) { Stop-Start 'Files are missing in this script. Download it again.' }
-                return
+            $size = [long] -1
+            if ($words[2] -cne '-') { $size = [long] $words[2] }
+            return @{
+                Number = $Plan.Number; Protected = $words[1] -ceq 'p'; Size = $size; Sha256 = $words[3]
+                PublicOn = $words[4]; Url = $Plan.Prefixes[$words[5]] + $words[6]; Path = $words[7]; Uri = $words[8]
+                Access = $words[9]
             }
         }
+        if ($words[0] -ceq 'U') { $Plan.Prefixes[$words[1]] = ConvertFrom-Word $words[2] }
+        elseif ($words[0] -ceq 'E') {
+            if ([long] $words[1] -ne $Plan.Number) { Stop-Start 'Files are missing in this script. Download it again.' }
+            return
+        } elseif ($words[0] -cne 'H') { Stop-Start 'The list in this script was edited. Download it again.' }
     }
     Stop-Start 'This script is cut off: the end of its list is not here. Download it again.'
 }
@@ -847,24 +847,30 @@ function Get-Delivered { $State.Counts[3] + $State.Counts[4] }
 # Look at every file of the plan: is it wanted, is it here?
 function Measure-Plan {
     $survey = @{ Missing = [long] 0; Protected = [long] 0; Bytes = [long] 0; Unknown = [long] 0 }
+    $begun = [IO.Directory]::Exists($Shared.Root)
     $plan = Open-Plan
     try {
         while ($entry = Read-Entry $plan) {
-            if (-not (Test-Wanted $entry.Path)) { continue }
-            $target = Get-Place $Shared $entry.Path
-            $there = $false
-            if ($target) {
-                $file = [IO.FileInfo]::new($target)
-                $there = $file.Exists -and ($entry.Size -lt 0 -or $entry.Size -eq $file.Length)
+            if ($Patterns.Count -and -not (Test-Wanted $entry.Path)) { continue }
+            if ($begun -and (Test-Here $entry)) {
+                Set-Outcome $entry.Number $(if ($Options.Verify) { 2 } else { 3 })
+                continue
             }
-            if ($there) { Set-Outcome $entry.Number $(if ($Options.Verify) { 2 } else { 3 }); continue }
-            Set-Outcome $entry.Number 1
+            $State.Codes[$entry.Number] = 1
             $survey.Missing++
             if ($entry.Protected) { $survey.Protected++ }
             if ($entry.Size -ge 0) { $survey.Bytes += $entry.Size } else { $survey.Unknown++ }
         }
     } finally { $plan.Reader.Dispose() }
+    $State.Counts[1] = $survey.Missing
     $survey
+}
+
+function Test-Here($Entry) {
+    $target = Get-Place $Shared $Entry.Path
+    if (-not $target) { return $false }
+    $file = [IO.FileInfo]::new($target)
+    $file.Exists -and ($Entry.Size -lt 0 -or $Entry.Size -eq $file.Length)
 }
 
 function Show-Survey($Survey) {
