@@ -283,10 +283,10 @@ find_present() { # of the plan, "$S/here" and "$S/todo"
     mv -f "$S/some" "$S/todo"
 }
 
-compare() { # the files of the lines in "$S/some" with what they should be
-    sizes "$@" >"$S/sizes"
+compare() { # the files of the lines in $S/some with what they should be
+    each_line count_bytes "$@" >"$S/sizes"
     if [ -n "$VERIFY" ] && [ -n "$SHA" ]; then
-        for file; do sum "$file"; done >"$S/sums"
+        each_line sha256_of "$@" >"$S/sums"
     else
         awk '{ print "-" }' "$S/some" >"$S/sums"
     fi
@@ -300,21 +300,18 @@ compare() { # the files of the lines in "$S/some" with what they should be
     : >"$S/some"
 }
 
-sizes() { # a line for each file; all at once where no name breaks the lines
-    wc -c "$@" 2>/dev/null | awk '{ print $1 }' >"$S/counted"
-    if [ "$(wc -l <"$S/counted")" -eq $(($# > 1 ? $# + 1 : 1)) ]; then
-        head -n $# "$S/counted"
+# shellcheck disable=SC2317 # called by name
+count_bytes() { wc -c "$@" 2>/dev/null | sed '/^ *[0-9]* total$/d'; }
+
+each_line() { # the first word that the program $1 says of each file; all at once where no name breaks the lines
+    program=$1
+    shift
+    "$program" "$@" | awk '{ print $1 }' >"$S/words"
+    if [ $(($(wc -l <"$S/words"))) -eq $# ]; then
+        cat "$S/words"
         return
     fi
-    for file; do
-        size=$(wc -c <"$file" 2>/dev/null) || size='-'
-        printf '%s\n' "${size##* }"
-    done
-}
-
-sum() {
-    digest=$(sha256_of "$1")
-    printf '%s\n' "${digest%% *}" | sed 's/^$/-/'
+    for file; do "$program" "$file" | awk 'NR == 1 { word = $1 } END { print (word == "" ? "-" : word) }'; done
 }
 
 check_space() {
@@ -884,7 +881,7 @@ attend() {
     fi
 }
 
-finish_parts() { # parts that an earlier run fetched to the last byte and did not live to check
+finish_parts() { # parts that were fetched to the last byte before a run was stopped, and not checked any more
     set -- "$P"/*.part
     [ -e "$1" ] || return 0
     wc -c "$@" 2>/dev/null | awk -v list="$S/0.list" -v P="$P" '
@@ -904,7 +901,11 @@ finish_parts() { # parts that an earlier run fetched to the last byte and did no
 progress() {
     every=60 end=$NEWLINE
     [ ! -t 1 ] || every=2 end=$(printf '\r')
-    while sleep $every >/dev/null 2>&1; do
+    trap 'kill "$NAP" 2>/dev/null; exit 0' TERM
+    while :; do
+        sleep $every >/dev/null 2>&1 &
+        NAP=$!
+        wait $NAP
         files=$PRESENT size=0
         for count in "$S"/*.count; do
             [ -e "$count" ] && read -r more much <"$count" && files=$((files + more)) size=$((size + much))
@@ -931,6 +932,7 @@ run_workers() {
     for pid in $WORKERS; do
         while kill -0 "$pid" 2>/dev/null; do wait "$pid"; done
     done
+    [ -z "$SIGNAL" ] || finish_parts
     [ -z "$TICKER" ] || { kill $TICKER && wait $TICKER; } 2>/dev/null
     [ -n "$QUIET" ] || [ ! -t 1 ] || printf '%78s\r' ''
 }
