@@ -12,6 +12,7 @@ from portal.embedded.processes import SOURCES
 
 # Debian package: what shows that it, or something as good, is here.
 NEEDED = {
+    "aria2": ("aria2c",),
     "chromium": (os.environ.get("CHROMIUM", "chromium"), "google-chrome"),
     "default-jdk-headless": ("jar",),
     "fonts-dejavu-core": ("/usr/share/fonts/truetype/dejavu",),

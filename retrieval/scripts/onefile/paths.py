@@ -13,7 +13,8 @@ SUMS_NAME = "SHA256SUMS"
 _RESERVED = frozenset(name.lower() for name in (PARTS_FOLDER, HTML_NAME, JSON_NAME, SUMS_NAME))
 _FORBIDDEN_IN_WINDOWS = re.compile(r'[\x00-\x1f<>:"|?*\\]|[. ]+\Z')
 _DEVICE = re.compile(
-    r"(con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\..*)?\Z", re.IGNORECASE | re.DOTALL
+    r"(con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3]) *(\..*)?\Z",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
