@@ -404,7 +404,8 @@ def _unchanged(headers: Mapping[str, str], reply: Reply) -> bool:
     known = headers.get("if-range")
     if known is None or not reply.heeds_if_range:
         return True
-    return known == LAST_MODIFIED or (known == reply.etag and not known.startswith("W/"))
+    dated = dict(reply.headers).get("Last-Modified")
+    return known == dated or (known == reply.etag and not known.startswith("W/"))
 
 
 def _head(reply: Reply, body: bytes, status: int) -> dict[str, str]:

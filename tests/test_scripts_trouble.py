@@ -12,13 +12,13 @@ import pytest
 
 from tests.conftest import not_found
 from tests.hostile_server import Reply, Served
-from tests.script_runs import LANGUAGES, NAME, Done, Language, survivors
+from tests.script_runs import NAME, QUICK, Done, Language, survivors
 from tests.script_scenarios import UNTOLD, Case, noise
 from tests.script_stage import FILES, SLOWLY, Stage, slow, staged
 from tests.tools import files_below
 
-each_language = pytest.mark.parametrize("language", LANGUAGES, ids=str)
-SHELLS = [language for language in LANGUAGES if language.emitter == "bash"]
+each_language = pytest.mark.parametrize("language", QUICK, ids=str)
+SHELLS = [language for language in QUICK if language.emitter == "bash"]
 
 
 def whole(stage: Stage, done: Done) -> bool:
@@ -103,8 +103,9 @@ def uri_of(path: str) -> str:
 
 @each_language
 def test_what_stands_in_the_way_stops_one_file_only(language: Language, tmp_path: Path) -> None:
-    with staged(language, tmp_path, FILES) as stage:
-        (stage.place.folder / FILES[0].path).mkdir(parents=True)
+    blocked = Case("blocked", **UNTOLD)
+    with staged(language, tmp_path, [blocked, *FILES[1:]]) as stage:
+        (stage.place.folder / blocked.path).mkdir(parents=True)
         (stage.place.folder / FILES[1].path).parent.write_text("a file where a folder should be")
         precious = stage.place.work / "precious"
         precious.write_text("mine")
@@ -113,12 +114,12 @@ def test_what_stands_in_the_way_stops_one_file_only(language: Language, tmp_path
         done = stage.run()
         assert (done.code, done.law["delivered"], done.law["failed"]) == (1, 4, 2), done.warned
         assert {path for path, row in done.rows.items() if row["outcome"] == "failed"} == {
-            FILES[0].path,
+            blocked.path,
             FILES[1].path,
         }
         assert done.tree[FILES[2].path] == FILES[2].bytes
         assert precious.read_text() == "mine"
-        (stage.place.folder / FILES[0].path).rmdir()
+        (stage.place.folder / blocked.path).rmdir()
         (stage.place.folder / FILES[1].path).parent.unlink()
         assert whole(stage, stage.run())
 
