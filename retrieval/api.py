@@ -63,6 +63,7 @@ def _body(request: Request, retrieval: Retrieval) -> dict[str, Any]:
     same = (
         "name",
         "method",
+        "script",
         "phase",
         "duplicates",
         "bytes",
@@ -200,7 +201,7 @@ class Indifferent(BaseContentNegotiation):
 
 
 class Download(APIView):
-    """The bundle; HEAD gives its headers alone."""
+    """The bundle or script; HEAD gives its headers alone."""
 
     content_negotiation_class = Indifferent
 
@@ -217,13 +218,17 @@ class Download(APIView):
             (206, "application/zip"): OpenApiTypes.BINARY,
             (200, "application/x-tar"): OpenApiTypes.BINARY,
             (206, "application/x-tar"): OpenApiTypes.BINARY,
+            (200, "text/x-shellscript"): OpenApiTypes.BINARY,
             304: OpenApiResponse(description="The client has it already (If-None-Match)"),
             409: OpenApiTypes.OBJECT,
             416: OpenApiResponse(description="The range lies behind the end"),
         },
     )
     def get(self, request: Request, retrieval_id: str) -> HttpResponseBase:
-        """The bundle, with an exact length; it resumes (Range, If-Range). 409 says why it cannot be had (yet)."""
+        """The bundle, with an exact length; it resumes (Range, If-Range). Or the script, written while it is sent.
+
+        409 says why it cannot be had (yet).
+        """
         retrieval = _found(request, retrieval_id)
         headers = request.headers
         conditions = Conditions(

@@ -3,9 +3,12 @@
 Strangers are known by a key in their session, which survives signing in; what they retrieved is then theirs.
 """
 
+from urllib.parse import parse_qsl
+
 from django.http import HttpRequest
 
 from basket.models import Basket
+from portal.errors import Problem
 from retrieval import history
 
 KEY = "retrievals"
@@ -34,3 +37,21 @@ def lasting_key(request: HttpRequest) -> str:
     if not request.user.is_authenticated:
         request.session[KEY] = key
     return key
+
+
+def uris_of(request: HttpRequest, most_bytes: int) -> list[str]:
+    """The values of the repeated field `uri`, of the form or the query. Raises Problem: 413 above `most_bytes`.
+
+    Read from the body itself: Django's own reading stops at DATA_UPLOAD_MAX_NUMBER_FIELDS, far below what is sent.
+    """
+    if request.method != "POST":
+        text = request.META.get("QUERY_STRING", "")
+    elif request.content_type == "multipart/form-data":
+        return request.POST.getlist("uri")
+    else:
+        body = request.read(most_bytes + 1)
+        if len(body) > most_bytes:
+            message = f"The list of files has more than {most_bytes:,} bytes. Ask for fewer at a time."
+            raise Problem(message, field="uri", code="too_large", status=413)
+        text = body.decode("utf-8", "replace")
+    return [value for name, value in parse_qsl(text) if name == "uri"]

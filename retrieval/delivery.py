@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 
 from portal import access
 from portal.errors import Problem
-from retrieval import accounting
+from retrieval import accounting, scripted
 from retrieval import bundle as layouts
 from retrieval.accounting import Fault, Superseded
 from retrieval.answer import Conditions, Entity, answer
@@ -35,11 +35,13 @@ class NotReady(Problem):
 def respond(
     retrieval: Retrieval, user: access.User, now: datetime, conditions: Conditions, *, head: bool = False
 ) -> HttpResponseBase:
-    """The bundle, or the range asked for.
+    """The bundle, or the range asked for; or the script, which is written anew and has no ranges.
 
     Raises Problem (409) when it cannot be sent, naming the file at fault and what to do; NotReady while its files
     are being measured.
     """
+    if retrieval.method == Method.SCRIPT:
+        return scripted.respond(retrieval, now, head=head)
     bundle, guarded = prepare(retrieval, user, now)
     entity = Entity(
         etag=bundle.plan.etag,

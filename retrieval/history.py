@@ -12,7 +12,7 @@ from portal.errors import Problem
 from portal.models import Product, StoredFile
 from portal.quantities import counted, format_size
 from retrieval.bundle import unmeasured
-from retrieval.models import Outcome, Phase, Retrieval, RetrievalFile
+from retrieval.models import Method, Outcome, Phase, Retrieval, RetrievalFile
 
 LONGEST_WAIT_SECONDS = 30.0
 SHORTEST_SLEEP_SECONDS = 0.1
@@ -61,13 +61,17 @@ def wait_while(retrieval: Retrieval, phase: str, seconds: float) -> None:
 
 
 def is_ready(retrieval: Retrieval) -> bool:
-    """Whether its bundle can be downloaded now."""
+    """Whether its bundle or script can be downloaded now."""
+    if retrieval.method == Method.SCRIPT:
+        return retrieval.phase not in {Phase.PENDING, Phase.ABORTED, Phase.ARCHIVED}
     return retrieval.length is not None and retrieval.phase not in {Phase.ABORTED, Phase.ARCHIVED}
 
 
 def headline(retrieval: Retrieval) -> str:
     """The truth about a retrieval in one or two sentences, as in "398 of 407 files delivered; 9 are …"."""
     match retrieval.phase:
+        case _ if retrieval.method == Method.SCRIPT:
+            parts = [_scripted(retrieval)]
         case Phase.QUEUED if retrieval.length is None:
             files, size = unmeasured(retrieval)
             parts = [
@@ -94,6 +98,16 @@ def conservation(retrieval: Retrieval) -> str:
     if retrieval.pending:
         parts.append((retrieval.pending, "pending"))
     return f"{retrieval.requested:,} requested = " + " + ".join(f"{number:,} {word}" for number, word in parts)
+
+
+def _scripted(retrieval: Retrieval) -> str:
+    """A script holds all files: what it cannot fetch now it may fetch with a token, or later."""
+    freely = f"{_of(retrieval, retrieval.delivered + retrieval.pending)} are yours to fetch with the script"
+    return (
+        f"{freely}; with a token that gives the right to them it fetches the others"
+        if retrieval.denied
+        else freely
+    )
 
 
 def _of(retrieval: Retrieval, number: int) -> str:

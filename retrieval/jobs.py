@@ -16,7 +16,7 @@ from portal.archives.local import measure as read_whole
 from portal.models import StoredFile
 from retrieval import bundle as layouts
 from retrieval.fetching import unreadable
-from retrieval.models import Outcome, Phase, Retrieval, RetrievalFile
+from retrieval.models import Method, Outcome, Phase, Retrieval, RetrievalFile
 from retrieval.plan import NOTHING
 
 LITTLE_BYTES = 200_000_000
@@ -45,7 +45,7 @@ class Claim:
 
 def measure_little(retrieval: Retrieval) -> bool:
     """Read at once what is quickly read. True when the retrieval needs no worker (any more)."""
-    if retrieval.phase != Phase.QUEUED or retrieval.length is not None:
+    if retrieval.phase != Phase.QUEUED or retrieval.length is not None or retrieval.method == Method.SCRIPT:
         return True
     if layouts.unmeasured(retrieval)[1] > LITTLE_BYTES:
         return False
@@ -80,7 +80,7 @@ def due(now: datetime) -> list[str]:
 
 
 def _is_free(now: datetime) -> Q:
-    return Q(lease=None) | Q(lease__lt=now)
+    return (Q(lease=None) | Q(lease__lt=now)) & ~Q(method=Method.SCRIPT)
 
 
 def _claim(retrieval_id: str, now: datetime) -> Claim | None:

@@ -31,6 +31,7 @@ class Method(models.TextChoices):
 
     ZIP = "zip", "Zip"
     TAR = "tar", "Tar"
+    SCRIPT = "script", "Script"
 
 
 class Outcome(models.TextChoices):
@@ -57,6 +58,7 @@ class Retrieval(models.Model):
     name = models.CharField(max_length=128)  # MAST_<UTC stamp>
     method = models.CharField(max_length=16, choices=Method.choices)
     phase = models.CharField(max_length=16, choices=Phase.choices, default=Phase.PENDING)
+    script = models.CharField(max_length=16, blank=True)  # which, where that is the method
     layout = models.CharField(max_length=16, default="nested")
     remove_completed = models.BooleanField(default=False)
     created = models.DateTimeField(auto_now_add=True)

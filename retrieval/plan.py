@@ -28,6 +28,7 @@ from retrieval import bundle, manifest
 from retrieval.fetching import unreadable
 from retrieval.models import Method, Outcome, Retrieval, RetrievalFile
 from retrieval.paths import UniquePaths, component, delivery_path
+from retrieval.scripts import EMITTERS
 
 LAYOUTS = ("nested", "flat")
 CHUNK = 5000
@@ -67,6 +68,7 @@ def freeze(
     method: str = Method.ZIP,
     layout: str = "nested",
     remove_completed: bool = False,
+    script: str = "",
     key: str = "",
 ) -> Retrieval:
     """Freeze the basket's selected files for this person; `key` is the stranger's.
@@ -76,10 +78,11 @@ def freeze(
     STREAM_LIMIT_BYTES.
     """
     check(method, layout)
+    script = check_script(method, script)
     with transaction.atomic():
         if not Basket.objects.select_for_update().filter(pk=basket.pk).exists():
             raise _nothing_selected()
-        options = {"method": method, "layout": layout, "remove_completed": remove_completed}
+        options = {"method": method, "layout": layout, "script": script, "remove_completed": remove_completed}
         retrieval = _new(user, now, **options, key=key, basket_id=basket.pk)
         tally = _copy(retrieval, selected_products(basket), user, now)
         retrieval.duplicates = _rows(retrieval, basket) - tally.outcomes.total()
@@ -115,7 +118,7 @@ def again(old: Retrieval, user: access.User, now: datetime, *, missing_only: boo
         if not files.exists():
             raise Problem(f"No file of {old.name} failed: there is nothing to retry.", code="conflict", status=409)
         retrieval = _new(
-            user, now, method=old.method, layout=old.layout, remove_completed=old.remove_completed,
+            user, now, method=old.method, script=old.script, layout=old.layout, remove_completed=old.remove_completed,
             key=old.key, basket_id=old.basket_id,
         )  # fmt: skip
         retrieval.duplicates = 0 if missing_only else old.duplicates
@@ -131,6 +134,16 @@ def check(method: str, layout: str) -> None:
     if layout not in LAYOUTS:
         message = f"layout={layout} is not known. Available: {', '.join(LAYOUTS)}."
         raise Problem(message, field="layout", status=422)
+
+
+def check_script(method: str, script: str) -> str:
+    """The name of the script, bash where none is given; blank for another method. Raises Problem (422)."""
+    if method != Method.SCRIPT:
+        return ""
+    if script and script not in EMITTERS:
+        message = f"script={script} is not available here. Available: {', '.join(EMITTERS)}."
+        raise Problem(message, field="script", status=422)
+    return script or "bash"
 
 
 def _nothing_selected() -> Problem:
@@ -236,19 +249,20 @@ def _conclude(retrieval: Retrieval, tally: Tally, now: datetime) -> None:
     requested, deliverable = tally.outcomes.total(), tally.outcomes[Outcome.PENDING]
     if not requested:
         raise _nothing_selected()
-    if tally.bytes > settings.STREAM_LIMIT_BYTES:
+    is_script = retrieval.method == Method.SCRIPT
+    if tally.bytes > settings.STREAM_LIMIT_BYTES and not is_script:
         raise Problem(
             f"The selected files hold {format_size(tally.bytes)}; one download may hold at most "
-            f"{format_size(settings.STREAM_LIMIT_BYTES)}. Select fewer, for example one observation at a time.",
+            f"{format_size(settings.STREAM_LIMIT_BYTES)}. Select fewer, or take a script, which has no limit.",
             code="too_large",
             status=413,
         )
     retrieval.requested, retrieval.bytes = requested, tally.bytes
     retrieval.denied, retrieval.failed = tally.outcomes[Outcome.DENIED], tally.outcomes[Outcome.FAILED]
     retrieval.mark_queued()
-    if not deliverable:
+    if not deliverable and not is_script:
         retrieval.mark_error(NOTHING, now)
-    elif not tally.unmeasured:
+    elif not is_script and not tally.unmeasured:
         bundle.settle(retrieval)
     retrieval.save()
 

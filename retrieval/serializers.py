@@ -5,12 +5,16 @@ from typing import Any
 from rest_framework import serializers
 
 from retrieval.models import Method, Outcome, Phase
+from retrieval.scripts import EMITTERS
 
 
 class CreateSerializer(serializers.Serializer[Any]):
     """How the selected files of the basket are to travel."""
 
     method = serializers.CharField(default=Method.ZIP, help_text=f"Available: {', '.join(Method.values)}")
+    script = serializers.CharField(
+        default="", allow_blank=True, help_text=f"With method script: {', '.join(EMITTERS)}; bash by default"
+    )
     layout = serializers.CharField(default="nested", help_text="nested (MISSION/observation/file) or flat")
     remove_completed = serializers.BooleanField(
         default=False, help_text="Take the delivered files out of the basket once all of the bundle was sent"
@@ -36,12 +40,15 @@ class RetrievalSerializer(serializers.Serializer[Any]):
     page = serializers.URLField(help_text="The same for people")
     name = serializers.CharField()
     method = serializers.ChoiceField(Method.choices)
+    script = serializers.CharField(allow_blank=True, help_text="Which one, where that is the method")
     phase = serializers.ChoiceField(Phase.choices)
     counts = CountsSerializer()
     duplicates = serializers.IntegerField(help_text="Repeats that were removed before `requested` was counted")
     bytes = serializers.IntegerField(help_text="Of the files that can be delivered")
     bytes_sent = serializers.IntegerField(help_text="Of the bundle, each counted once")
-    length = serializers.IntegerField(allow_null=True, help_text="Of the bundle; null until it is known")
+    length = serializers.IntegerField(
+        allow_null=True, help_text="Of the bundle; null until it is known, and for scripts"
+    )
     download_url = serializers.URLField(allow_null=True, help_text="null while it cannot be downloaded")
     created = serializers.DateTimeField()
     started = serializers.DateTimeField(allow_null=True)

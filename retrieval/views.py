@@ -11,13 +11,14 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from portal.errors import Problem
 from portal.models import Observation
-from retrieval import accounting, delivery, history, onefile, plan
+from retrieval import accounting, by_uri, delivery, history, onefile, packs, plan, scripted
 from retrieval.answer import Conditions
-from retrieval.current import basket_of, known_key, lasting_key
+from retrieval.current import basket_of, known_key, lasting_key, uris_of
 from retrieval.models import Outcome, Phase, Retrieval
 from retrieval.tasks import start
 
@@ -54,7 +55,8 @@ def show(request: HttpRequest, retrieval_id: str) -> HttpResponse:
     while it cannot be downloaded; the exact size is `retrieval.length`); `start`, whether the page should begin the
     download by itself (?start=1); `running`, whether to ask again in a while; `percent` of the bundle sent;
     `page` (Paginator page of RetrievalFile, 200 each); `outcome`, the filter ("" for all); `outcomes`, a list of
-    (value, label, number of files); `can_cancel`, `can_retry`; `changes` (history.Changes, None unless ?changes=1).
+    (value, label, number of files); `how_to_run`, the command for a script, blank for the rest; `can_cancel`,
+    `can_retry`; `changes` (history.Changes, None unless ?changes=1).
     """
     retrieval = _found(request, retrieval_id)
     outcome = request.GET.get("outcome", "")
@@ -75,6 +77,7 @@ def show(request: HttpRequest, retrieval_id: str) -> HttpResponse:
         "page": pages.get_page(request.GET.get("page")),
         "outcome": outcome,
         "outcomes": [(one.value, one.label, getattr(retrieval, one.value)) for one in Outcome],
+        "how_to_run": scripted.how_to_run(retrieval),
         "can_cancel": retrieval.phase in {Phase.QUEUED, Phase.EXECUTING},
         "can_retry": retrieval.is_ended and bool(retrieval.failed or retrieval.skipped),
         "changes": history.changes(retrieval, request.user, timezone.now()) if "changes" in request.GET else None,
@@ -83,13 +86,14 @@ def show(request: HttpRequest, retrieval_id: str) -> HttpResponse:
 
 
 def create(request: HttpRequest) -> HttpResponse:
-    """Download the selected files of the basket: fields `method`, `layout`, `remove_completed`."""
+    """Download the selected files of the basket: fields `method`, `script`, `layout`, `remove_completed`."""
     retrieval = plan.freeze(
         basket_of(request),
         request.user,
         timezone.now(),
         method=request.POST.get("method", "zip"),
         layout=request.POST.get("layout", "nested"),
+        script=request.POST.get("script", ""),
         remove_completed=request.POST.get("remove_completed", "") not in {"", "0", "false"},
         key=lasting_key(request),
     )
@@ -158,6 +162,21 @@ def file(request: HttpRequest) -> HttpResponseBase:
     )
 
 
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def bundle_sh(request: HttpRequest) -> HttpResponseBase:
+    """The bash script for files given as repeated `uri` (astroquery's curl_flag); writes nothing down."""
+    wanted = uris_of(request, by_uri.MOST_BYTES)
+    return by_uri.script(wanted, request.user, timezone.now(), head=request.method == "HEAD")
+
+
+@csrf_exempt
+@require_POST
+def pack(request: HttpRequest) -> HttpResponseBase:
+    """Small files given as repeated `uri`, as one tar: what a script asks for. Writes nothing down."""
+    return packs.respond(uris_of(request, packs.MOST_BYTES), request.user, timezone.now())
+
+
 def _conditions(request: HttpRequest) -> Conditions:
     return Conditions(
         range=request.headers.get("Range", ""),
@@ -175,7 +194,8 @@ def _begun(retrieval: Retrieval, *, stay: bool = True) -> HttpResponse:
     start(retrieval)
     if not history.is_ready(retrieval):
         return SeeOther(_page(retrieval))
-    if not stay or retrieval.denied or retrieval.failed:
-        # The page names what will not come, before the first byte, and begins the download by itself.
+    if not stay or retrieval.denied or retrieval.failed or retrieval.script:
+        # The page names what will not come, before the first byte, or how a script is run, and begins the download
+        # by itself.
         return SeeOther(f"{_page(retrieval)}?start=1")
     return SeeOther(reverse("retrieval:download", args=[retrieval.pk]))

@@ -117,6 +117,7 @@ class Request:
     size: int = 0
     ended: float = 0
     packed: tuple[str, ...] = ()
+    left: bool = False
 
     @property
     def whole(self) -> bool:
@@ -217,11 +218,11 @@ class HostileServer:
                 request.attempt = self._attempts[request.uri]
         return self._reply(request)
 
-    def left(self, request: Request) -> None:
-        """The answer has been sent, or as much of it as will be."""
-        request.ended = time.monotonic()
+    def leaving(self, request: Request) -> None:
+        """The last bytes are about to go out: from now on the client may ask for something else."""
         with self._lock:
-            self._busy -= 1
+            self._busy -= not request.left
+            request.left = True
 
     def knows(self, request: Request) -> bool:
         """Whether the request carries a token that is valid now."""
@@ -295,7 +296,8 @@ class _Connection(socketserver.BaseRequestHandler):
             self._send(request, reply)
             return self._end(request, reply)
         finally:
-            self.owner.left(request)
+            self.owner.leaving(request)
+            request.ended = time.monotonic()
 
     def _read(self) -> Request | None:
         while b"\r\n\r\n" not in self.buffer:
@@ -326,6 +328,7 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def _send(self, request: Request, reply: Reply) -> None:
         if reply.raw is not None:
+            self.owner.leaving(request)
             self.request.sendall(reply.raw)
             return
         served = self.owner.files.get(request.uri)
@@ -339,6 +342,8 @@ class _Connection(socketserver.BaseRequestHandler):
             headers["Content-Range"] = f"bytes {asked}/{len(whole)}"
         for name, value in reply.headers:
             headers[name] = re.sub(r"\{(\w+)\}", lambda found: self.owner.place(found[1]), value)
+        if not body:
+            self.owner.leaving(request)
         self.request.sendall(reply.before + _written(status, headers))
         if request.method != "HEAD" and status not in {204, 304}:
             self._send_body(request, reply, body)
@@ -348,6 +353,8 @@ class _Connection(socketserver.BaseRequestHandler):
         for place in range(0, end, reply.piece):
             piece = body[place : min(place + reply.piece, end)]
             framed = b"%x\r\n%b\r\n" % (len(piece), piece) if reply.framing == "chunked" else piece
+            if place + reply.piece >= end:
+                self.owner.leaving(request)
             self.request.sendall(framed)
             request.sent += len(piece)
             if reply.pause and self.owner.stopping.wait(reply.pause):
@@ -397,7 +404,8 @@ def _unchanged(headers: Mapping[str, str], reply: Reply) -> bool:
     known = headers.get("if-range")
     if known is None or not reply.heeds_if_range:
         return True
-    return known == LAST_MODIFIED or (known == reply.etag and not known.startswith("W/"))
+    dated = dict(reply.headers).get("Last-Modified")
+    return known == dated or (known == reply.etag and not known.startswith("W/"))
 
 
 def _head(reply: Reply, body: bytes, status: int) -> dict[str, str]:

@@ -227,6 +227,10 @@ def _changed() -> Iterator[Case]:
     yield case(
         "a date for a tag", replace(dated, stop=9_000, ending="close"), then=dated, asked=(2, 3), **UNSUMMED
     )
+    earlier = (("Last-Modified", "Tue, 31 Dec 2024 00:00:00 GMT"),)
+    yield case(
+        "changed by its date, no checksum", was(etag="", headers=earlier), then=dated, asked=(2, 4), **UNSUMMED
+    )
     longer = cut(90_000, body=noise("longer", 99_000), etag="")
     yield case("shrunk below what is there", longer, then=Reply(etag=""), asked=(2, 4))
     yield case("shrunk below what is there, nothing known", longer, then=Reply(etag=""), asked=(2, 4), **UNTOLD)

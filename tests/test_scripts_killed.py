@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile_server import HostileServer, Reply
-from tests.script_runs import LANGUAGES, Language, Place, header, kill
+from tests.script_runs import QUICK, Language, Place, header, kill
 from tests.script_scenarios import UNSUMMED, UNTOLD, Case, noise, serve
 
 SLOW = Reply(piece=4_000, pause=0.01)
@@ -81,7 +81,7 @@ class Killer:
 
 
 @pytest.mark.parametrize("alone", [False, True], ids=["with its children", "alone"])
-@pytest.mark.parametrize("language", LANGUAGES, ids=str)
+@pytest.mark.parametrize("language", QUICK, ids=str)
 def test_a_killed_script_finishes_when_it_is_run_again(
     language: Language,
     alone: bool,

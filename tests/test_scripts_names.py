@@ -18,7 +18,7 @@ from retrieval.scripts.entry import Entry
 from tests.hostile_names import Canary, names
 from tests.hostile_server import HostileServer, Served, error
 from tests.script_runs import LANGUAGES, Done, Place, header
-from tests.tools import ask, files_below
+from tests.tools import ask
 
 
 @dataclass
@@ -84,7 +84,7 @@ def _from_octal(found: re.Match[str]) -> str:
 def test_nothing_is_executed(survived: Survived) -> None:
     assert survived.canary.fell == ""
     assert [path.name for path in survived.place.work.iterdir()] == [survived.place.folder.name]
-    assert files_below(survived.place.home) == files_below(survived.place.scratch) == {}
+    assert survived.place.left() == []
 
 
 def test_all_files_are_right(survived: Survived) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.scripts.entry import PACK_BYTES, PACK_FILES
 from tests.hostile_server import HostileServer, Reply, Served, error, pack
 from tests.script_runs import SPOKEN, Language
 from tests.script_scenarios import UNSUMMED, UNTOLD, Case, noise
@@ -40,6 +41,7 @@ BAD_PACKS: dict[str, Callable[[Members], Reply]] = {
     "none is there": lambda _: pack({}),
     "wrong bytes": lambda members: pack(members | {"1": members["1"][::-1]}),
     "wrong length": lambda members: pack(members | {"1": members["1"] + b"x"}),
+    "all too long": lambda members: pack({name: data + b"x" for name, data in members.items()}),
     "two are exchanged": lambda members: pack(members | {"1": members["2"], "2": members["1"]}),
     "cut off": lambda members: replace(pack(members), stop=150_000, ending="close"),
     "reset": lambda members: replace(pack(members), stop=150_000, ending="reset"),
@@ -132,13 +134,22 @@ def test_a_pack_is_not_asked_of_another_archive(language: Language, tmp_path: Pa
 
 
 @each_language
+def test_a_pack_is_not_too_large(language: Language, tmp_path: Path) -> None:
+    listed = [Case(f"listed {number}", told_size=4_000_000, outcome="failed") for number in range(20)]
+    with packing(language, tmp_path, listed) as stage:
+        assert stage.run("-j", "1", "--tries", "1").code == 1
+        assert packed(stage.server)
+        assert max(map(len, packed(stage.server))) * 4_000_000 <= PACK_BYTES
+
+
+@each_language
 def test_a_pack_holds_a_thousand_files_at_most(language: Language, tmp_path: Path) -> None:
     cases = [Case(f"tiny {number}", data=b"%d" % number) for number in range(1_100)]
     with packing(language, tmp_path, cases) as stage:
         done = stage.run()
         assert (done.code, done.tree) == (0, stage.files)
         assert len(packed(stage.server)) >= 2
-        assert max(map(len, packed(stage.server))) <= 1_000
+        assert max(map(len, packed(stage.server))) <= PACK_FILES
         assert sum(stage.asked().values()) == 0
         stage.server.files[cases[7].uri] = Served(b"changed")
         assert stage.run("--new", "--only", "*tiny_7/*").code == 1

@@ -26,7 +26,6 @@ from tests.script_runs import (
     watching,
 )
 from tests.script_scenarios import CASES, Case, mend, serve
-from tests.tools import files_below
 
 TOKEN = "0123456789abcdef0123456789abcdef-the-token"
 STATUS = {"delivered": "OK", "denied": "Not Authorized", "failed": "Failed", "skipped": "Skipped"}
@@ -93,7 +92,7 @@ def meet(language: Language, place: Place, server: HostileServer, other: Hostile
         other.forget()
         mend(server, CASES)
     met.seen.append((place.root / "calls").read_text(errors="replace"))
-    met.left = [*files_below(place.home), *files_below(place.scratch)]
+    met.left = place.left()
     return met
 
 

@@ -3,32 +3,27 @@
 import os
 import resource
 import signal
-import threading
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.hostile_server import HostileServer, Reply, Served
-from tests.script_runs import LANGUAGES, Done, Language, survivors
-from tests.script_scenarios import Case, noise
+from tests.conftest import not_found
+from tests.hostile_server import Reply, Served
+from tests.script_runs import NAME, QUICK, Done, Language, survivors
+from tests.script_scenarios import UNTOLD, Case, noise
 from tests.script_stage import FILES, SLOWLY, Stage, slow, staged
 from tests.tools import files_below
 
-each_language = pytest.mark.parametrize("language", LANGUAGES, ids=str)
-SHELLS = [language for language in LANGUAGES if language.emitter == "bash"]
+each_language = pytest.mark.parametrize("language", QUICK, ids=str)
+SHELLS = [language for language in QUICK if language.emitter == "bash"]
 
 
 def whole(stage: Stage, done: Done) -> bool:
     """Everything is there and said to be."""
     return done.code == 0 and done.tree == stage.files and done.manifest["complete"] is True
-
-
-def when(happened: "threading.Event", server: HostileServer, requests: int) -> None:
-    """Set the event once the server has got so many requests."""
-    while len(server.log) < requests:
-        time.sleep(0.005)
-    happened.set()
 
 
 @each_language
@@ -66,10 +61,51 @@ def test_a_file_that_the_disk_refuses_fails_alone(language: Language, tmp_path: 
         assert whole(stage, stage.run())
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 3 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "none", disk], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        not_found("the right to mount a tmpfs")
+    yield disk
+    subprocess.run(["umount", "-l", disk], check=True)
+
+
+@each_language
+def test_a_full_disk_loses_nothing_and_is_told(language: Language, tmp_path: Path, small_disk: Path) -> None:
+    # Of unknown size: nobody can see it coming.
+    large = Case("too large", data=noise("large", 4_000_000), **UNTOLD)
+    with staged(language, tmp_path, [*FILES[:3], large, *FILES[3:]]) as stage:
+        (stage.place.work / NAME).symlink_to(small_disk / NAME)
+        (small_disk / NAME).mkdir()
+        done = stage.run()
+        assert (done.code, done.rows[large.path]["outcome"]) == (1, "skipped" if done.law["skipped"] else "failed")
+        assert done.manifest["complete"] is False
+        assert done.law["delivered"] == len(done.tree.keys() & stage.files.keys())
+        assert all(done.tree[path] == stage.files[path] for path in done.tree.keys() & stage.files.keys())
+        assert "disk" in done.said + done.warned
+        assert [line for line in done.warned.splitlines() if "awk" in line or "printf" in line] == []
+        subprocess.run(["mount", "-o", "remount,size=16m", small_disk], check=True)
+        stage.server.forget()
+        again = stage.run()
+        assert whole(stage, again), again.warned
+        assert [path for path in done.tree if path in stage.files and stage.server.requests(uri_of(path))] == []
+
+
+def uri_of(path: str) -> str:
+    """The URI of the case that lands there."""
+    return path.replace("TEST/", "mast:TEST/product/", 1)
+
+
 @each_language
 def test_what_stands_in_the_way_stops_one_file_only(language: Language, tmp_path: Path) -> None:
-    with staged(language, tmp_path, FILES) as stage:
-        (stage.place.folder / FILES[0].path).mkdir(parents=True)
+    blocked = Case("blocked", **UNTOLD)
+    with staged(language, tmp_path, [blocked, *FILES[1:]]) as stage:
+        (stage.place.folder / blocked.path).mkdir(parents=True)
         (stage.place.folder / FILES[1].path).parent.write_text("a file where a folder should be")
         precious = stage.place.work / "precious"
         precious.write_text("mine")
@@ -78,12 +114,12 @@ def test_what_stands_in_the_way_stops_one_file_only(language: Language, tmp_path
         done = stage.run()
         assert (done.code, done.law["delivered"], done.law["failed"]) == (1, 4, 2), done.warned
         assert {path for path, row in done.rows.items() if row["outcome"] == "failed"} == {
-            FILES[0].path,
+            blocked.path,
             FILES[1].path,
         }
         assert done.tree[FILES[2].path] == FILES[2].bytes
         assert precious.read_text() == "mine"
-        (stage.place.folder / FILES[0].path).rmdir()
+        (stage.place.folder / blocked.path).rmdir()
         (stage.place.folder / FILES[1].path).parent.unlink()
         assert whole(stage, stage.run())
 

@@ -134,4 +134,4 @@ def _divided(url: str, uri: str, word: str) -> tuple[str, str]:
     return (url[:folder] or "-", rest) if rest != "=" else ("-", url)
 
 
-EMITTER = Emitter("bash", "sh", "text/x-shellscript; charset=utf-8", lines)
+EMITTER = Emitter("bash", "sh", "text/x-shellscript; charset=utf-8", lines, "bash {file}")

@@ -3,6 +3,7 @@
 # Run it with bash or sh; it needs curl. --help tells the rest. Stopped at any moment and run again, it goes on
 # where it stopped. It holds no password and no token. The list of files at its end is plain text in comments.
 
+{ # the shell reads all of this before it does any of it: half a script does nothing
 { set +x; } 2>/dev/null # a trace would show the token
 set -u
 unset CDPATH
@@ -183,29 +184,34 @@ enter_folder() {
     mkdir -p -- "$FOLDER" 2>/dev/null || die "the folder $FOLDER cannot be made: check its name, your rights, the disk."
     cd "$FOLDER" || die "the folder $FOLDER cannot be opened."
     P=.parts S=.parts/run
-    mkdir -p "$P" 2>/dev/null || die "nothing can be written to $PWD."
-    take_over
-    if ! { rm -rf "$S" && mkdir "$S" && printf '%s\n' "$TAG $MAIN $(uname -n)" >"$S/owner"; } 2>/dev/null; then
+    mkdir -p $P 2>/dev/null || die "nothing can be written to $PWD."
+    TAG=run-$MAIN-$(date +%s)
+    [ ! -d $S ] || take_over
+    if ! mkdir $S 2>/dev/null; then
+        [ ! -d $S ] || die "another run has just begun in $PWD. Wait for it, or stop it."
         die "nothing can be written to $PWD: check your rights and the disk."
     fi
     OURS=1 HERE=$PWD
+    (say "$TAG $MAIN $(uname -n)" >$S/owner) 2>/dev/null || die "nothing can be written to $PWD: is the disk full?"
     [ "$(ls -A)" != .parts ] || NOTHING_HERE=1
 }
 
-# A run that was killed may have left its curls behind, and they go on writing.
+# From a run that was killed. It may have left its curls behind, and they go on writing.
 take_over() {
-    TAG=run-$MAIN-$(date +%s)
-    [ -s "$S/owner" ] || return 0
-    read -r tag pid host <"$S/owner"
+    [ -s $S/owner ] || sleep 1 # for one that has just begun
+    read -r tag pid host 2>/dev/null <$S/owner || tag='' pid='' host=$(uname -n)
     [ "$host" = "$(uname -n)" ] ||
         die "a run on $host was at work in $PWD. If it is no more, remove $PWD/$S and start again."
     case $tag-$pid in *[!a-z0-9-]*) die "$PWD/$S/owner is not as this script writes it. Remove it and start again." ;; esac
-    case $(ps -p "$pid" -o args= 2>/dev/null) in
-        *"$ME"*) die "another run (process $pid) is at work in $PWD. Wait for it, or stop it." ;;
-    esac
-    orphans=$(ps -A -o pid= -o args= 2>/dev/null | awk -v tag="/$tag " '$2 ~ /curl$/ && index($0, tag) { print $1 }')
-    # shellcheck disable=SC2086 # process numbers, one word each
-    [ -z "$orphans" ] || { kill $orphans 2>/dev/null && sleep 1; }
+    if [ -n "$pid" ]; then
+        case $(ps -p "$pid" -o args= 2>/dev/null) in
+            *"$ME"*) die "another run (process $pid) is at work in $PWD. Wait for it, or stop it." ;;
+        esac
+        orphans=$(ps -A -o pid= -o args= 2>/dev/null | awk -v tag="/$tag " '$2 ~ /curl$/ && index($0, tag) { print $1 }')
+        # shellcheck disable=SC2086 # process numbers, one word each
+        [ -z "$orphans" ] || { kill $orphans 2>/dev/null && sleep 1; }
+    fi
+    mv $S "$P/old-$MAIN" 2>/dev/null && rm -rf "$P/old-$MAIN"
 }
 
 # --- The plan: which files, and which of them are here ------------------------------------------------------------
@@ -283,10 +289,10 @@ find_present() { # of the plan, "$S/here" and "$S/todo"
     mv -f "$S/some" "$S/todo"
 }
 
-compare() { # the files of the lines in "$S/some" with what they should be
-    sizes "$@" >"$S/sizes"
+compare() { # the files of the lines in $S/some with what they should be
+    each_line count_bytes "$@" >"$S/sizes"
     if [ -n "$VERIFY" ] && [ -n "$SHA" ]; then
-        for file; do sum "$file"; done >"$S/sums"
+        each_line sha256_of "$@" >"$S/sums"
     else
         awk '{ print "-" }' "$S/some" >"$S/sums"
     fi
@@ -300,21 +306,18 @@ compare() { # the files of the lines in "$S/some" with what they should be
     : >"$S/some"
 }
 
-sizes() { # a line for each file; all at once where no name breaks the lines
-    wc -c "$@" 2>/dev/null | awk '{ print $1 }' >"$S/counted"
-    if [ "$(wc -l <"$S/counted")" -eq $(($# > 1 ? $# + 1 : 1)) ]; then
-        head -n $# "$S/counted"
+# shellcheck disable=SC2317 # called by name
+count_bytes() { wc -c "$@" 2>/dev/null | sed '/^ *[0-9]* total$/d'; }
+
+each_line() { # the first word that the program $1 says of each file; all at once where no name breaks the lines
+    program=$1
+    shift
+    "$program" "$@" | awk '{ print $1 }' >"$S/words"
+    if [ $(($(wc -l <"$S/words"))) -eq $# ]; then
+        cat "$S/words"
         return
     fi
-    for file; do
-        size=$(wc -c <"$file" 2>/dev/null) || size='-'
-        printf '%s\n' "${size##* }"
-    done
-}
-
-sum() {
-    digest=$(sha256_of "$1")
-    printf '%s\n' "${digest%% *}" | sed 's/^$/-/'
+    for file; do "$program" "$file" | awk 'NR == 1 { word = $1 } END { print (word == "" ? "-" : word) }'; done
 }
 
 check_space() {
@@ -371,9 +374,9 @@ ask_token() {
     can_ask || return 0
     asked=$((asked + 1))
     warn "$protected of the files are exclusive access.${TOKEN_PAGE:+ A token comes from $TOKEN_PAGE}"
-    printf 'MAST API token (not shown; Enter: go on without): ' >&2
     ECHO_OFF=1
     stty -echo
+    printf 'MAST API token (not shown; Enter: go on without): ' >&2
     IFS= read -r TOKEN || TOKEN=''
     stty echo
     ECHO_OFF=''
@@ -505,8 +508,9 @@ start() { # sets curl to work on LIST; 1: there is nothing to ask for in it
 }
 
 run_curl() {
+    # Who says "too many requests", or no longer takes the token, is not sent the rest of the list.
     patience=--silent
-    [ ! -e "$S/hold" ] || patience=--fail-early # who said "too many requests" is not sent the rest of the list
+    [ ! -e "$S/hold" ] && [ -z "$TOKEN" ] || patience=--fail-early
     exec curl -q -s $patience --stderr "$S/$TAG" -K - >"$LIST.out"
 }
 
@@ -663,14 +667,20 @@ JUDGE='
         again(why)
     }
     function right(s, digest) { print key, $1, s, digest, $7 > (mine ".right") }
-    function hold(   line) {
-        while ((getline line < (P "/" $1 ".head")) > 0)
-            if (tolower(line) ~ /^retry-after:[ \t]*[0-9]+[ \t\r]*$/) {
-                gsub(/[^0-9]/, "", line)
-                longest = line + 0 > longest + 0 ? line + 0 : longest
-            }
+    function header(name,   line, value) { # of the last answer
+        while ((getline line < (P "/" $1 ".head")) > 0) {
+            sub(/\r$/, "", line)
+            if (line ~ /^HTTP\//) value = ""
+            if (tolower(substr(line, 1, length(name) + 1)) == name ":") value = substr(line, length(name) + 2)
+        }
         close(P "/" $1 ".head")
+        gsub(/^[ \t]+|[ \t]+$/, "", value)
+        return value
+    }
+    function hold(   seconds) {
         held = 1
+        seconds = header("retry-after")
+        if (seconds ~ /^[0-9]+$/ && seconds + 0 > longest + 0) longest = seconds + 0
     }
     function is_page(   kind) {
         kind = tolower($7)
@@ -680,7 +690,8 @@ JUDGE='
     function arrived(   s, digest) {
         s = (name in size) ? size[name] : 0
         digest = (name in sum) ? sum[name] : (s == 0 ? empty : "-")
-        if ($5 == "-" && is_page()) { drop(); again("The server sent a web page or a message instead of the file.") }
+        if ($5 == "-" && header("content-encoding") !~ /^(identity)?$/) { drop(); again("The server sent the file compressed, which was not asked for.") }
+        else if ($5 == "-" && is_page()) { drop(); again("The server sent a web page or a message instead of the file.") }
         else if ($4 != "-" && s != $4) wrong("The server sent " commas(s) " bytes instead of " commas($4) ".")
         else if ($5 != "-" && digest != "-" && digest != $5) wrong("The server sent other bytes than the archive lists: the SHA-256 differs.")
         else right(s, digest)
@@ -704,15 +715,21 @@ JUDGE='
         else if (e == 7) again("There is no connection to the server.")
         else if (e == 28) again("The server fell silent.")
         else if (e == 47) fail("E", "The server sends from one address to the next without end.")
-        else if (e ~ /^(1|3|35|51|58|60|77|83|90|91)$/) fail("E", "There is no secure connection to the server (curl error " e ").")
+        else if (e ~ /^(3|35|51|58|60|77|83|90|91)$/) fail("E", "There is no secure connection to the server (curl error " e ").")
+        else if (e > 128) again("Fetching it was stopped by signal " (e - 128) ".")
         else if (e == 23) { fail("E", "It could not be written: is the disk full?"); print "full" }
         else again("The connection broke off" (e == "" || e == "-" ? "." : " (curl error " e ")."))
     }
     function alone(   c, e) {
-        if (!($1 in code)) { if (heard) at_once(""); else unheard(RC); return }
+        if (!($1 in code)) { # curl did not come so far; if it died, then of this file
+            if (heard && RC < 128 || found++) at_once("")
+            else unheard(RC)
+            return
+        }
         c = code[$1]
         e = rc[$1] != "-" ? rc[$1] : heard == 1 ? RC : ""
         if (how[$1] ~ /R/ && (c == 200 || e == 33 || (e == "" && got[$1] == 0)) || c == 416) { drop(); if ($3 ~ /f/) again("The server answers with HTTP " c "."); else at_once("f") }
+        else if (c == 206 && how[$1] !~ /R/) { drop(); again("The server sent a part of the file, which was not asked for.") }
         else if ((c == 200 || c == 206) && (e == 0 || e == "" && size[name] + 0 >= $4 + 0)) arrived()
         else if (c == 206 && how[$1] ~ /R/ && got[$1] >= 1000000 && e != 23) at_once("")
         else if (c == 200 || c == 206 || c == 0) unheard(e)
@@ -875,16 +892,16 @@ work() { # as worker $1; while curl fetches one list, what came for the one befo
 }
 
 attend() {
-    wait "$CURL"
+    { wait "$CURL"; } 2>/dev/null
     RC=$?
     CURL=''
-    if awk '/^[0-9]+ [^ ]* (429|503) / { found = 1 } END { exit !found }' "$BEFORE.out"; then
-        conclude "$BEFORE" "$KIND" # before anything else is asked for: the server is too busy
+    if awk '/^[0-9]+ [^ ]* (401|429|503) / { found = 1 } END { exit !found }' "$BEFORE.out"; then
+        conclude "$BEFORE" "$KIND" # before anything else is asked for: the server is too busy, or the token dead
         BEFORE=''
     fi
 }
 
-finish_parts() { # parts that an earlier run fetched to the last byte and did not live to check
+finish_parts() { # parts that were fetched to the last byte before a run was stopped, and not checked any more
     set -- "$P"/*.part
     [ -e "$1" ] || return 0
     wc -c "$@" 2>/dev/null | awk -v list="$S/0.list" -v P="$P" '
@@ -904,7 +921,11 @@ finish_parts() { # parts that an earlier run fetched to the last byte and did no
 progress() {
     every=60 end=$NEWLINE
     [ ! -t 1 ] || every=2 end=$(printf '\r')
-    while sleep $every >/dev/null 2>&1; do
+    before=$!
+    trap 'trap "" TERM; : >"$S/silent"; [ $! = $before ] || kill $!; exit 0' TERM
+    while :; do
+        sleep $every >/dev/null 2>&1 &
+        wait $!
         files=$PRESENT size=0
         for count in "$S"/*.count; do
             [ -e "$count" ] && read -r more much <"$count" && files=$((files + more)) size=$((size + much))
@@ -931,7 +952,9 @@ run_workers() {
     for pid in $WORKERS; do
         while kill -0 "$pid" 2>/dev/null; do wait "$pid"; done
     done
-    [ -z "$TICKER" ] || { kill $TICKER && wait $TICKER; } 2>/dev/null
+    [ -z "$SIGNAL" ] || finish_parts
+    # Told again until it has heard: what comes to a process that was just made may be lost.
+    if [ -n "$TICKER" ]; then until [ -e "$S/silent" ] || ! kill "$TICKER" 2>/dev/null; do :; done; fi
     [ -n "$QUIET" ] || [ ! -t 1 ] || printf '%78s\r' ''
 }
 
@@ -1149,4 +1172,5 @@ main() {
 }
 
 main "$@"
+}
 #LIST

@@ -116,9 +116,13 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Emitter:
-    """One kind of script or list: `extension` without the dot, `lines` the text in pieces, line ends included."""
+    """One kind of script or list: `extension` without the dot, `lines` the text in pieces, line ends included.
+
+    `run` is the command that a person types to use it, with ``{file}`` for its name; blank for what is only read.
+    """
 
     label: str
     extension: str
     content_type: str
     lines: Callable[[Header, Iterable[Entry]], Iterator[str]]
+    run: str = ""
