@@ -82,7 +82,7 @@ function Write-Line([IO.TextWriter] $Stream, [string] $Line) {
         [Console]::Error.Write("`r" + (' ' * $Drawn.Width) + "`r")
         $Drawn.Width = 0
     }
-    $shown = ConvertTo-Visible $Line ([Console]::OutputEncoding.CodePage -notin 65000, 65001)
+    $shown = ConvertTo-Visible $Line $Drawn.Ascii
     if ($Host.Name -ceq 'ConsoleHost') { $Stream.WriteLine($shown) } else { $Host.UI.WriteLine($shown) }
 }
 
@@ -266,7 +266,12 @@ function Get-Place($Shared, [string] $Path) {
             $name
         })
     }
-    $Shared.Root + $Shared.Separator + [string]::Join($Shared.Separator, $names)
+    $place = $Shared.Root + $Shared.Separator + [string]::Join($Shared.Separator, $names)
+    if ($Shared.LongPaths -and $place.Length -gt 240) {
+        if ($place.StartsWith('\\')) { return '\\?\UNC' + $place.Substring(1) }
+        return '\\?\' + $place
+    }
+    $place
 }
 
 # Whether Windows PowerShell can be talked into paths of more than 260 characters; PowerShell 7 needs no talking.
@@ -291,7 +296,7 @@ function Get-Length([string] $Path) {
 # Give the bytes their name, all at once.
 function Move-Part([string] $Part, [string] $Target) {
     [void] [IO.Directory]::CreateDirectory([IO.Path]::GetDirectoryName($Target))
-    if ($PSVersionTable.PSVersion.Major -ge 6) { [IO.File]::Move($Part, $Target, $true) }
+    if ($PSVersionTable.PSVersion.Major -ge 7) { [IO.File]::Move($Part, $Target, $true) }
     elseif ([IO.File]::Exists($Target)) { [IO.File]::Replace($Part, $Target, [NullString]::Value) }
     else { [IO.File]::Move($Part, $Target) }
 }
@@ -1368,7 +1373,9 @@ $WorkerFunctions = 'Get-Place', 'Get-Length', 'Move-Part', 'New-Sha256', 'Conver
     'Test-Token', 'Test-TokenDead', 'Get-Validator', 'Clear-Part', 'Receive-File', 'Wait-Again', 'Wait-Pause',
     'Receive-Once', 'Get-Refusal', 'Get-RetryAfter', 'Get-Objection', 'Receive-Body', 'Copy-Body', 'Confirm-Part',
     'Receive-Batch', 'Complete-Entry', 'Receive-Pack', 'Read-Exactly', 'Expand-Pack', 'Read-Member', 'Invoke-Worker'
-$Drawn = @{ Width = 0 }
+# A console of an old code page shows a question mark for what it does not know: an escape says more.
+$Drawn = @{ Width = 0; Ascii = $false }
+try { $Drawn.Ascii = [Console]::OutputEncoding.CodePage -notin 65000, 65001 } catch { $Drawn.Ascii = $true }
 $Options = @{ Quiet = $false }
 $Options = Read-Options @($args)
 if ($Options.Help) { foreach ($line in $HelpText.Split([char] 10)) { Write-Result $line.TrimEnd() }; exit 0 }
@@ -1379,17 +1386,16 @@ $Here = $PWD.ProviderPath
 $Base = [IO.Path]::GetFullPath([IO.Path]::Combine($Here, $Options.Dest))
 $Folder = Get-Folder $Base $Header.name
 $FolderName = [IO.Path]::GetFileName($Folder)
-$Root = $Folder
-if (Test-LongPaths) { $Root = $(if ($Folder.StartsWith('\\')) { '\\?\UNC' + $Folder.Substring(1) } else { '\\?\' + $Folder }) }
 $Separator = [string] [IO.Path]::DirectorySeparatorChar
 $Delay = 1.0
 if ("$env:MAST_RETRY_DELAY" -cmatch '\A[0-9]{1,4}(\.[0-9]{1,3})?\z') { $Delay = [double]::Parse($env:MAST_RETRY_DELAY, $Invariant) }
 $Shared = [hashtable]::Synchronized(@{
-    Root = $Root; Parts = $Root + $Separator + '.parts'; Separator = $Separator; Windows = $Separator -ceq '\'
+    Root = $Folder; Parts = $Folder + $Separator + '.parts'; Separator = $Separator; Windows = $Separator -ceq '\'
+    LongPaths = (Test-LongPaths)
     Verify = $Options.Verify; Tries = $Options.Tries; Delay = $Delay
     Silence = [int] [Math]::Min($Options.Timeout * 1000, 2e9)
     Token = ''; TokenDead = $false; TokenCheck = $Header.token_check; TokenLock = [object]::new()
-    TokenCheckDue = [DateTime]::MinValue; Origins = [string[]] $Header.origin
+    TokenCheckDue = [DateTime]::MinValue; Origins = [string[]] @(foreach ($origin in $Header.origin) { Get-Origin ([Uri] $origin) })
     Pack = $Header.pack; Packs = [bool] $Header.pack; PackOrigin = ''
     Pauses = [hashtable]::Synchronized(@{}); Client = $null; Why = 'Not fetched: the run was interrupted.'
     Stop = [Threading.Tasks.TaskCompletionSource[bool]]::new()
@@ -1412,7 +1418,7 @@ try {
     Set-Token $Survey
     Restore-Measures
     $Begun = $true
-    Register-End
+    if (-not $Shared.Windows) { Register-End }
     Invoke-Workers
     $Status = Complete-Run $(if ($Shared.Stop.Task.IsCompleted -and -not $Shared.Why.StartsWith('The disk')) { 143 } else { 0 })
 } finally {
