@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tokenize
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -26,7 +27,9 @@ from retrieval.scripts import onefile, python
 from retrieval.scripts.entry import Entry
 from retrieval.scripts.onefile import options, packs, parts, paths, plan, report, state, wire, words
 from retrieval.scripts.onefile import rights as onefile_rights
+from tests.hostile_server import DOWNLOAD
 from tests.script_runs import NAME, Language, header
+from tests.script_scenarios import Case
 from tests.script_stage import FILES, TOKEN, exclusive, staged
 
 PROGRAM = python.program()
@@ -99,10 +102,10 @@ def test_nothing_of_the_plan_is_code(told: tuple[str, str, str, str]) -> None:
     text = script([entry], user=user, source=user, token_page=path)
     assert text.isascii()
     assert "\r" not in text
-    head, mark, rest = text.partition("\n#=")
-    assert mark
-    assert ast.dump(ast.parse(text)) == ast.dump(ast.parse(head))
-    kinds = {token.type for token in tokenize.generate_tokens(io.StringIO(f"#={rest}").readline)}
+    assert text.startswith(PROGRAM)
+    rest = text.removeprefix(PROGRAM)
+    assert ast.parse(rest).body == []
+    kinds = {token.type for token in tokenize.generate_tokens(io.StringIO(rest).readline)}
     assert kinds <= {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER}
 
 
@@ -309,3 +312,28 @@ def test_a_full_disk_ends_the_run_and_says_so(tmp_path: Path) -> None:
         done = stage.run("-j", "1")
     assert (done.code, done.law["skipped"]) == (1, 6), done.warned
     assert "The disk is full" in done.said
+
+
+def test_it_goes_through_the_proxy(tmp_path: Path) -> None:
+    with staged(Language("python", "python", (sys.executable,)), tmp_path, FILES[:3]) as stage:
+        entries = [
+            replace(one, url=one.url.replace(stage.server.url, "http://archive.invalid")) for one in stage.entries
+        ]
+        stage.place.save(script(entries))
+        stage.place.environment |= {"http_proxy": stage.server.url, "no_proxy": "other.invalid"}
+        done = stage.run()
+        assert {one.target.partition("?")[0] for one in stage.server.log} == {f"http://archive.invalid{DOWNLOAD}"}
+    assert (done.code, done.tree) == (0, stage.files), done.warned
+
+
+def test_what_was_measured_once_is_remembered(tmp_path: Path) -> None:
+    cases = [Case(f"unknown {number}", told_size=None, told_sha256=False) for number in range(3)]
+    with staged(Language("python", "python", (sys.executable,)), tmp_path, cases) as stage:
+        first = stage.run()
+        (stage.place.folder / cases[1].path).write_bytes(b"another length")
+        again = stage.run()
+        assert again.rows[cases[0].path]["sha256"] == first.rows[cases[0].path]["sha256"]
+        assert again.rows[cases[1].path]["sha256"] is None
+        assert again.manifest["sha256sums"] == {"file": "SHA256SUMS", "listed": 2, "left_out": 1}
+        verified = stage.run("--verify")
+    assert verified.manifest["sha256sums"]["left_out"] == 0

@@ -851,12 +851,13 @@ function Get-Delivered { $State.Counts[3] + $State.Counts[4] }
 
 # Look at every file of the plan: is it wanted, is it here?
 function Measure-Plan {
-    $survey = @{ Missing = [long] 0; Protected = [long] 0; Bytes = [long] 0; Unknown = [long] 0 }
+    $survey = @{ Missing = [long] 0; Protected = [long] 0; Bytes = [long] 0; Unknown = [long] 0; Room = [long] 0 }
     $begun = [IO.Directory]::Exists($Shared.Root)
     $plan = Open-Plan
     try {
         while ($entry = Read-Entry $plan) {
             if ($Patterns.Count -and -not (Test-Wanted $entry.Path)) { continue }
+            $survey.Room += 1000 + 4 * ($entry.Uri.Length + $entry.Path.Length)
             if ($begun -and (Test-Here $entry)) {
                 Set-Outcome $entry.Number $(if ($Options.Verify) { 2 } else { 3 })
                 continue
@@ -912,6 +913,13 @@ function Open-Folder($Survey) {
         $lock = [IO.FileStream]::new($Shared.Parts + $Shared.Separator + 'lock', [IO.FileMode]::OpenOrCreate,
             [IO.FileAccess]::ReadWrite, [IO.FileShare]::None)
     } catch { Stop-Start "$($Shared.Root) cannot be written, or another run is at work in it: $((Get-Cause $_).Message)" }
+    # Room for the manifests: the files may fill the disk, and then there is something to tell.
+    try {
+        $zeros = [byte[]]::new(65536)
+        $room = [IO.FileStream]::new($Shared.Parts + $Shared.Separator + 'room', [IO.FileMode]::Create, [IO.FileAccess]::Write)
+        try { for ($i = 0; $i -lt [Math]::Min($Survey.Room, 67108864); $i += 65536) { $room.Write($zeros, 0, 65536) } }
+        finally { $room.Dispose() }
+    } catch { $lock.Dispose(); Stop-Start "$($Shared.Root) cannot be written: $((Get-Cause $_).Message)" }
     try {
         $free = [IO.DriveInfo]::new([IO.Path]::GetFullPath($Base)).AvailableFreeSpace
         foreach ($part in [IO.Directory]::EnumerateFiles($Shared.Parts, '*.part')) { $free += Get-Length $part }
@@ -1328,6 +1336,7 @@ function Complete-Run([int] $Signal) {
     for ($i = 1; $i -lt $State.Codes.Length; $i++) {
         if ($State.Codes[$i] -in 1, 2) { Set-Outcome $i 7 $Shared.Why }
     }
+    try { [IO.File]::Delete($Shared.Parts + $Shared.Separator + 'room') } catch { $written = $false }
     $written = $true
     $where = "manifests: MANIFEST.HTML, MANIFEST.json, SHA256SUMS in $($Shared.Root)"
     try { Write-Manifests } catch {
@@ -1344,6 +1353,7 @@ function Clear-Folder($Lock) {
     $Lock.Dispose()
     try {
         [IO.File]::Delete($Shared.Parts + $Shared.Separator + 'lock')
+        [IO.File]::Delete($Shared.Parts + $Shared.Separator + 'room')
         $complete = (Get-Delivered) -eq (Get-Requested) -and (Get-Requested) -eq [long] $Header.files
         if ($complete) { [IO.Directory]::Delete($Shared.Parts, $true) } else { [IO.Directory]::Delete($Shared.Parts) }
     } catch { return }
