@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from retrieval import manifest
@@ -93,6 +94,7 @@ def test_it_runs_in_every_python_that_is_here(path: str, tmp_path: Path) -> None
     assert (done.code, done.tree) == (0, stage.files), done.warned
 
 
+@hypothesis(deadline=None)
 @given(st.tuples(HOSTILE, HOSTILE, HOSTILE, HOSTILE))
 def test_nothing_of_the_plan_is_code(told: tuple[str, str, str, str]) -> None:
     uri, path, user, access = told
@@ -109,6 +111,7 @@ def test_nothing_of_the_plan_is_code(told: tuple[str, str, str, str]) -> None:
     assert kinds <= {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER}
 
 
+@hypothesis(deadline=None)
 @given(st.lists(st.tuples(HOSTILE, HOSTILE, st.none() | st.integers(0, 1 << 50)), max_size=5))
 def test_what_is_read_is_what_was_written(tmp_path_factory: pytest.TempPathFactory, told: list) -> None:  # type: ignore[type-arg]  # Hypothesis
     entries = [Entry(f"http://x/{n}", uri, path, size) for n, (uri, path, size) in enumerate(told)]
@@ -194,6 +197,7 @@ def test_its_manifests_are_those_of_the_bundles(tmp_path: Path) -> None:
     assert json.loads("".join(found.json_lines()))["counts"]["duplicates"] == 2
 
 
+@hypothesis(deadline=None)
 @given(HOSTILE)
 def test_what_is_said_is_shown_as_in_the_manifests(text: str) -> None:
     assert words.visible(text) == manifest.visible(text)
@@ -213,6 +217,7 @@ def test_no_path_leads_out_of_the_folder(path: str) -> None:
         paths.place("folder", path)
 
 
+@hypothesis(deadline=None)
 @given(st.text(min_size=1, max_size=40))
 def test_names_for_windows_are_kept_or_made_harmless(name: str) -> None:
     safe = paths.windows_name(name)
@@ -275,6 +280,7 @@ def test_certificates_are_checked() -> None:
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
+@hypothesis(deadline=None)
 @given(st.lists(st.integers(0, 5 << 20), max_size=40), st.booleans())
 def test_packs_keep_their_bounds(sizes: list[int], public: bool) -> None:
     entries = [
