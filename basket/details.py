@@ -2,8 +2,10 @@
 
 import json
 import shlex
-from dataclasses import dataclass
+from collections.abc import Set
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from urllib.parse import quote
 
 from django.conf import settings
 from django.urls import reverse
@@ -11,9 +13,13 @@ from django.urls import reverse
 from basket.cube import unpack_ids
 from basket.ledger import carried_and_chosen, cube_of, items_of, with_ids
 from basket.models import Basket
-from portal import access, previews
+from basket.page import Filters
+from basket.presets import like
+from basket.signatures import extension
+from portal import access, fits_headers, previews
 from portal.archives.base import PRODUCT_COLUMNS
 from portal.errors import Problem
+from portal.linkages import Linkage, of_file
 from portal.models import Membership, StoredFile
 
 LABELS = {
@@ -69,6 +75,16 @@ class Details:
     exclusive: bool
     preview: str | None
     has_bytes: bool
+    has_header: bool
+    linkages: list[Linkage]
+    kept: Set[int]  # the linked files that the basket holds
+
+    @property
+    def kind(self) -> Filters:
+        """The filters that show only files like this one."""
+        return like(
+            str(self.columns["productType"]), str(self.columns["productSubGroupDescription"]), extension(self.name)
+        )
 
     @property
     def name(self) -> str:
@@ -106,6 +122,11 @@ class Details:
         return str(self.columns["productDocumentationURL"]).startswith(("https://", "http://"))
 
     @property
+    def header_url(self) -> str:
+        """The page of its FITS headers; nothing where the reader can see none."""
+        return f"{reverse('header')}?uri={quote(self.uri, safe='/:')}" if self.has_header else ""
+
+    @property
     def observation_url(self) -> str:
         """The page of the observation under which the file lies in the basket."""
         return reverse("observation", args=[self.archive, self.observation_obsid])
@@ -122,27 +143,36 @@ class Details:
 
 def details(basket: Basket, product_id: int, user: access.User, now: datetime) -> Details | None:
     """The file with that key; None when the basket does not hold it."""
-    if basket.pk is None or product_id > LARGEST_KEY or product_id not in unpack_ids(basket.product_ids):
+    ids = unpack_ids(basket.product_ids)
+    if basket.pk is None or product_id > LARGEST_KEY or product_id not in ids:
         return None
     row = _row(basket, product_id)
     if row is None:
         return None
     verdict = access.verdict(user, row.product, now)
+    stored = StoredFile.objects.filter(product=row.product).exists()
+    linked = of_file(row)
     return Details(
         id=row.product.pk,
         archive=row.product.archive,
         observation_obsid=row.observation.obsid,
         columns={name: _value(row, name) for name in PRODUCT_COLUMNS},
         verdict=verdict,
-        has_bytes=StoredFile.objects.filter(product=row.product).exists(),
+        has_bytes=stored,
         exclusive=not access.judge(row.product, set(), now).ok,
         preview=previews.of_product(row.product, user, now),
+        has_header=stored and verdict.ok and fits_headers.is_fits(row.product.productFilename),
+        linkages=linked,
+        kept={key for kind in linked for link in kind.links if (key := link.product) and key in ids},
     )
 
 
 def file_details(basket: Basket, product_id: int, user: access.User, now: datetime) -> dict[str, object]:
     """The same for the JSON API: MAST's columns, `id`, `archive`, `access` ("ok", "denied"), `reason`,
-    `public_on`, `preview` (URL or None). Raises Problem (404) for a file that the basket does not hold."""
+    `public_on`, `preview` and `header` (URL or None), `linkages`.
+
+    Raises Problem (404) for a file that the basket does not hold.
+    """
     found = details(basket, product_id, user, now)
     if found is None:
         raise Problem(f"File {product_id} is not in your basket.", field="id", code="not_found", status=404)
@@ -154,6 +184,8 @@ def file_details(basket: Basket, product_id: int, user: access.User, now: dateti
         "reason": found.reason,
         "public_on": found.public_on,
         "preview": found.preview,
+        "header": found.header_url or None,
+        "linkages": [asdict(kind) for kind in found.linkages],
     }
 
 

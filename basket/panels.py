@@ -6,17 +6,22 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+from django.urls import reverse
+
 from basket import facets, removal, tree
-from basket.details import details
+from basket.details import Details, details
 from basket.facets import LABELS, Amount, Facet
-from basket.ledger import reading
+from basket.ledger import cube_of, reading
 from basket.models import Basket
 from basket.nodes import decode
 from basket.page import FACETS, PageState
+from basket.presets import presets
 from basket.tree import Level, Node
 from portal import access
+from portal.linkages import Linkage, Linked
 from portal.models import Product
 from portal.quantities import format_size
+from portal.tables import FORMATS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,7 @@ def panels(
         deliverable = Amount(
             numbers.selected.files - numbers.denied.files, numbers.selected.bytes - numbers.denied.bytes
         )
+        file = None if state.file is None else details(kept, state.file, user, now)
         return {
             "state": state,
             "query": state.query(),
@@ -67,9 +73,24 @@ def panels(
             "refusal": refusal(numbers.files, numbers.selected.files, deliverable, stream_limit),
             "facets": facets.facets(kept, state.filters),
             "tree": branch(tree.open_levels(kept, state), "", numbers.displayed.files, state, now),
-            "details": None if state.file is None else details(kept, state.file, user, now),
+            "details": file,
+            "linkages": [] if file is None else linked(file, state),
+            "kind_query": None if file is None else state.query(filters=file.kind),
+            "presets": presets(cube_of(kept), state),
+            "formats": [(name, written.label) for name, written in FORMATS.items()],
             "removal": removal.last(kept),
         }
+
+
+def linked(file: Details, state: PageState) -> list[tuple[Linkage, list[tuple[Linked, str]]]]:
+    """The links of the file shown, each with the address it leads to: in this page where the basket holds the file."""
+    return [(kind, [(link, _leads_to(link, file, state)) for link in kind.links]) for kind in file.linkages]
+
+
+def _leads_to(link: Linked, file: Details, state: PageState) -> str:
+    if link.address is not None:
+        return reverse("observation", args=link.address)
+    return f"?{state.query(file=link.product)}#details" if link.product in file.kept else ""
 
 
 def refusal(files: int, selected: int, deliverable: Amount, stream_limit: int) -> str:

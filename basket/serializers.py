@@ -142,6 +142,27 @@ FileSerializer = inline_serializer(
         "reason": serializers.CharField(allow_blank=True),
         "public_on": serializers.DateField(allow_null=True),
         "preview": serializers.CharField(allow_null=True, help_text="Address of a picture"),
+        "header": serializers.CharField(allow_null=True, help_text="Address of its FITS headers"),
+        "linkages": inline_serializer(
+            "Linkage",
+            {
+                "label": serializers.CharField(help_text="Association, Made from, Made into, Also listed by …"),
+                "links": inline_serializer(
+                    "Linked",
+                    {
+                        "name": serializers.CharField(),
+                        "product": serializers.IntegerField(allow_null=True, help_text="id of a file"),
+                        "address": serializers.ListField(
+                            child=serializers.CharField(), allow_null=True, help_text="[archive, obsid]"
+                        ),
+                        "files": serializers.IntegerField(),
+                    },
+                    many=True,
+                ),
+                "total": serializers.IntegerField(help_text="All of them; links are the first 12"),
+            },
+            many=True,
+        ),
     },
 )
 """A file with MAST's 20 columns, and whether you may read its bytes now."""

@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -15,6 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from basket import export as exporting
 from basket import filling, panels, removal, selection
 from basket.filling import Added
 from basket.models import Basket
@@ -24,6 +26,8 @@ from portal.errors import Problem
 from portal.models import Observation
 from portal.quantities import counted, format_size
 from portal.search import matching
+from portal.streaming import in_threads
+from portal.tables import FORMATS
 
 FEW = 3
 
@@ -43,6 +47,24 @@ def show(request: HttpRequest) -> HttpResponse:
         messages.warning(request, sentence)
     context["messages"] = list(messages.get_messages(request))  # shown, and said with the new counts
     return render(request, "basket/show.html", context)
+
+
+@require_safe
+@never_cache
+def export(request: HttpRequest) -> HttpResponseBase:
+    """The displayed list as a table in `format` (csv, ecsv, votable): one row per file, in the order of the tree."""
+    wanted, now = request.GET.get("format", "csv"), timezone.now()
+    if wanted not in FORMATS:
+        raise Problem(f"format={wanted} is none of: {', '.join(FORMATS)}.", field="format")
+    written, state = FORMATS[wanted], _state(request)
+    listed = exporting.displayed(_basket(request), state.filters)
+    rows = exporting.rows(listed, request.user, now)
+    lines = written.lines(exporting.COLUMNS, rows, exporting.notes(state.query(), now))
+    answer = StreamingHttpResponse(in_threads(lines), content_type=written.content_type)
+    answer.headers["Content-Disposition"] = (
+        f'attachment; filename="skybasket_{now:%Y-%m-%dT%H%M%S}.{written.ending}"'
+    )
+    return answer
 
 
 @require_POST

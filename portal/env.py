@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from portal.remote.addresses import canonical, parsed
+
 
 class EnvironmentProblem(Exception):
     """A variable is missing or malformed; the message names it and gives an example."""
@@ -66,3 +68,26 @@ def database(url: str) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "OPTIONS": dict(parse_qsl(parts.query)),
     }
+
+
+def stores(prefixes: list[str]) -> list[str]:
+    """REMOTE_STORES: prefixes of addresses, each in its one spelling."""
+    for prefix in prefixes:
+        try:
+            canonical(prefix)
+        except ValueError as error:
+            raise EnvironmentProblem(
+                f"REMOTE_STORES={prefix} is no store: {error}. "
+                "For example: REMOTE_STORES=https://data.example.org/archive/,s3://bucket/"
+            ) from None
+    return prefixes
+
+
+def endpoint(url: str) -> str:
+    """S3_ENDPOINT_URL: an http or https address, or blank."""
+    try:
+        return url and str(parsed(url))
+    except ValueError as error:
+        raise EnvironmentProblem(
+            f"S3_ENDPOINT_URL={url}: {error}. For example: S3_ENDPOINT_URL=https://s3.example.org"
+        ) from None

@@ -129,7 +129,7 @@ class Membership(models.Model):
 
 
 class StoredFile(models.Model):
-    """Where the bytes of a local product lie, and what was measured of them: size in bytes, CRC-32, SHA-256."""
+    """Where the bytes of a product lie, here or in a store, and what was measured of them: size, CRC-32, SHA-256."""
 
     product = models.OneToOneField(Product, models.CASCADE, related_name="stored")
     path = models.TextField()
@@ -137,6 +137,7 @@ class StoredFile(models.Model):
     mtime_ns = models.BigIntegerField()
     crc32 = models.BigIntegerField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
+    etag = models.TextField(blank=True)  # of a remote file; portal.remote
 
     class Meta:
         indexes = [models.Index(fields=["sha256"], name="stored_file_sha256")]

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from portal.env import database, env, envbool, envint, envlist
+from portal.env import database, endpoint, env, envbool, envint, envlist, stores
 
 PACKAGE = Path(__file__).resolve().parent
 CHECKOUT = PACKAGE.parent
@@ -30,6 +30,18 @@ CSRF_TRUSTED_ORIGINS = [SITE_URL] if SITE_URL.startswith("https://") else []
 # What it serves
 ARCHIVES = envlist("ARCHIVES", "local")
 STREAM_LIMIT_BYTES = envint("STREAM_LIMIT_BYTES", 53_687_091_200)
+
+# Files that lie in stores elsewhere (portal.remote): only those below these prefixes are ever asked for
+REMOTE_STORES = stores(envlist("REMOTE_STORES"))
+REMOTE_PRIVATE_HOSTS = envlist("REMOTE_PRIVATE_HOSTS")
+REMOTE_READ_AHEAD = max(envint("REMOTE_READ_AHEAD", 8), 1)
+REMOTE_READ_AHEAD_BYTES = envint("REMOTE_READ_AHEAD_BYTES", 67_108_864)
+REMOTE_TIMEOUT_SECONDS = max(envint("REMOTE_TIMEOUT_SECONDS", 20), 1)
+REMOTE_ATTEMPTS = max(envint("REMOTE_ATTEMPTS", 5), 1)
+S3_ENDPOINT_URL = endpoint(env("S3_ENDPOINT_URL", ""))
+S3_REGION = env("S3_REGION", "us-east-1")
+S3_ACCESS_KEY_ID = env("S3_ACCESS_KEY_ID", "")
+S3_SECRET_ACCESS_KEY = env("S3_SECRET_ACCESS_KEY", "")
 
 INSTALLED_APPS = [
     "django.contrib.auth",

@@ -17,10 +17,16 @@ NEEDED = {
     "default-jdk-headless": ("jar",),
     "fonts-dejavu-core": ("/usr/share/fonts/truetype/dejavu",),
     "libarchive-tools": ("bsdtar",),
+    "memcached": ("memcached",),
     "nginx-light": ("nginx", "/usr/sbin/nginx"),
+    "openssl": ("openssl",),
     "p7zip-full": ("7z",),
     "postgresql": ("/usr/lib/postgresql",),
     "redis-server": ("redis-server",),
+    "swift-account": ("swift-account-server",),
+    "swift-container": ("swift-container-server",),
+    "swift-object": ("swift-object-server",),
+    "swift-proxy": ("swift-proxy-server",),
     "unzip": ("unzip",),
 }
 

@@ -18,6 +18,7 @@ api_routes: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("", views.search, name="search"),
     path("observation/<str:archive>/<path:obsid>/", views.observation, name="observation"),
+    path("header/", views.header, name="header"),
     path("basket/", include("basket.urls")),
     path("retrieval/", include("retrieval.urls")),
     path("api/v1/", include((api_routes, "api"))),

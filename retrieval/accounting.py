@@ -145,6 +145,16 @@ def cut(retrieval_id: str, etag: str, fault: Fault, now: datetime) -> None:
         _close(retrieval, f"The transfer was cut at {path}. {fault.reason} {way}", now)
 
 
+def pause(retrieval_id: str, etag: str, position: int, reason: str, now: datetime) -> None:
+    """In mid-stream: a store does not give this file at present. Nothing else changes, so the rest can be had later."""
+    with transaction.atomic():
+        retrieval = Retrieval.objects.select_for_update().get(pk=retrieval_id)
+        if retrieval.etag == etag and retrieval.phase == Phase.EXECUTING:
+            path = retrieval.files.get(position=position).path
+            way = "Resume it later in your browser or with curl -C -, or download again."
+            _close(retrieval, f"The transfer was cut at {path}. {reason} {way}", now)
+
+
 def cancel(retrieval: Retrieval, now: datetime) -> Retrieval:
     """Its owner stops it; a stream that is under way is cut within a second.
 

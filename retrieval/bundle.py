@@ -38,6 +38,7 @@ class Row(NamedTuple):
     mtime_ns: int | None
     crc32: int | None
     sha256: str
+    etag: str
     access: str
     public_on: date | None
     outcome: str
@@ -76,7 +77,7 @@ def load(retrieval: Retrieval) -> Bundle:
             assert row.crc32 is not None
             positions.append(row.position)
             product_ids.append(row.product_id)
-            sources.add(row.source, row.size, row.mtime_ns, row.crc32)
+            sources.add(row.source, row.size, row.mtime_ns, row.crc32, row.etag)
             members.append(Member(row.path, row.size, row.crc32))
     plan = PLANS[Method(retrieval.method)](members, _manifests(retrieval, listed), mtime=retrieval.created)
     return Bundle(plan, sources, positions, product_ids, sum(sources.sizes))

@@ -3,10 +3,10 @@
 What Content-Length promises is sent, or the connection breaks: no client sees a well-formed short archive.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.http.response import HttpResponseBase
 
 from portal import access
@@ -16,6 +16,7 @@ from retrieval import bundle as layouts
 from retrieval.accounting import Fault, Superseded
 from retrieval.answer import Conditions, Entity, answer
 from retrieval.bundle import Bundle
+from retrieval.fetching import Unfit
 from retrieval.models import Method, Outcome, Phase, Retrieval
 from retrieval.ranges import Span
 from retrieval.rights import refused
@@ -32,13 +33,20 @@ class NotReady(Problem):
     code = "not_ready"
 
 
+class Unavailable(NotReady):
+    """A store does not give a file at present: ask again after RETRY_SECONDS."""
+
+    status = 503
+    code = "unavailable"
+
+
 def respond(
     retrieval: Retrieval, user: access.User, now: datetime, conditions: Conditions, *, head: bool = False
 ) -> HttpResponseBase:
     """The bundle, or the range asked for; or the script, which is written anew and has no ranges.
 
     Raises Problem (409) when it cannot be sent, naming the file at fault and what to do; NotReady while its files
-    are being measured.
+    are being measured; Unavailable while a store cannot be read.
     """
     if retrieval.method == Method.SCRIPT:
         return scripted.respond(retrieval, now, head=head)
@@ -65,13 +73,27 @@ def prepare(retrieval: Retrieval, user: access.User, now: datetime) -> tuple[Bun
         bundle = _laid_out_again(retrieval)
     faults, guarded = refused(retrieval, user, now)
     known = {fault.position for fault in faults}
-    for unfit in bundle.sources.unfit():
+    for unfit in _looked_at(bundle):
+        if unfit.temporary:
+            raise _unavailable(retrieval, bundle.positions[unfit.index], unfit.reason)
         if bundle.positions[unfit.index] not in known:
             faults.append(Fault(bundle.positions[unfit.index], Outcome.FAILED, unfit.reason))
     if faults:
         accounting.withdraw(retrieval.pk, faults, now)
         raise _changed(retrieval, sorted(faults, key=lambda fault: fault.position))
     return bundle, guarded
+
+
+def _looked_at(bundle: Bundle) -> Iterable[Unfit]:
+    """Stores are waited for, without a database connection."""
+    if bundle.sources.are_remote and not connection.in_atomic_block:
+        connection.close()
+    return bundle.sources.unfit()
+
+
+def _unavailable(retrieval: Retrieval, position: int, reason: str) -> Unavailable:
+    path = retrieval.files.get(position=position).path
+    return Unavailable(f"Nothing was sent, because of {path}: {reason} Ask for the download again later.")
 
 
 def _refuse_unready(retrieval: Retrieval) -> None:

@@ -1,8 +1,10 @@
 """Reading ranges of stored files, in order, each checked against what was measured of it. Knows no database.
 
-Whoever streams calls `Reader.read` in a thread, one call at a time, and `close` at the end.
+Whoever streams calls `Reader.read` in a thread, one call at a time, and `close` at the end. A file lies on a disk of
+ours or in a remote store (portal.remote); those are read ahead, in the order of the archive.
 """
 
+import asyncio
 import os
 import stat
 import zlib
@@ -11,6 +13,12 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from threading import Lock
 
+from portal.remote.addresses import is_remote
+from portal.remote.ahead import Ahead, Part
+from portal.remote.limits import Halted, Limits
+from portal.remote.measuring import look_at_all
+from portal.remote.problems import StoreProblem
+from portal.remote.reading import Expected
 from retrieval.zipplan import FileRange, Segment
 
 OPENING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
@@ -22,14 +30,21 @@ PIECE_BYTES = 1 << 20
 
 UNKNOWN = -1
 
+LOOKING_SECONDS = 20.0
+"""So long the stores are asked about remote files before the first byte; what is left is compared when it is read."""
+
 
 class Unfit(Exception):
-    """The file of member `index` is not what was promised, or cannot be read; `reason` is for the user."""
+    """The file of member `index` is not what was promised, or cannot be read; `reason` is for the user.
 
-    def __init__(self, index: int, reason: str) -> None:
+    `temporary`: nothing is known to be wrong with the file, but its store does not give it at present.
+    """
+
+    def __init__(self, index: int, reason: str, *, temporary: bool = False) -> None:
         super().__init__(reason)
         self.index = index
         self.reason = reason
+        self.temporary = temporary
 
 
 class Sources:
@@ -40,12 +55,18 @@ class Sources:
         self.sizes = array("q")
         self.mtimes = array("q")
         self.crcs = array("q")
+        self.etags: dict[int, str] = {}
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def add(self, path: str, size: int, mtime_ns: int, crc32: int) -> None:
-        """One more member: size in bytes, mtime in ns since 1970, UNKNOWN where the CRC-32 was not measured."""
+    def add(self, path: str, size: int, mtime_ns: int, crc32: int, etag: str = "") -> None:
+        """One more member: size in bytes, mtime in ns since 1970, UNKNOWN where the CRC-32 was not measured.
+
+        A remote file has its address as path, and the ETag that its store gave it.
+        """
+        if is_remote(path):
+            self.etags[len(self.paths)] = etag
         self.paths.append(path)
         self.sizes.append(size)
         self.mtimes.append(mtime_ns)
@@ -54,8 +75,29 @@ class Sources:
     def unfit(self) -> Iterator[Unfit]:
         """Every member whose file is not, now, the readable file that was measured."""
         for index, path in enumerate(self.paths):
-            reason = difference(path, self.sizes[index], self.mtimes[index])
+            reason = "" if index in self.etags else difference(path, self.sizes[index], self.mtimes[index])
             if reason:
+                yield Unfit(index, reason)
+        yield from self._unfit_in_stores()
+
+    @property
+    def are_remote(self) -> bool:
+        """Whether some of them have to be asked for elsewhere."""
+        return bool(self.etags)
+
+    def expected(self, index: int) -> Expected:
+        """What was measured of a remote member."""
+        return Expected(self.paths[index], self.sizes[index], self.etags[index], self.mtimes[index])
+
+    def _unfit_in_stores(self) -> Iterator[Unfit]:
+        remote = list(self.etags)
+        found = look_at_all([self.paths[index] for index in remote], seconds=LOOKING_SECONDS)
+        if remote and not any(found):
+            yield Unfit(remote[0], "The store of this file did not answer in time.", temporary=True)
+        for index, now in zip(remote, found, strict=True):
+            if isinstance(now, StoreProblem):
+                yield Unfit(index, now.reason, temporary=now.temporary)
+            elif now is not None and (reason := self.expected(index).difference(now)):
                 yield Unfit(index, reason)
 
 
@@ -81,7 +123,9 @@ def moved(found: os.stat_result, size: int, mtime_ns: int) -> str:
 
 
 def unreadable(error: OSError) -> str:
-    """An operating system's refusal, as a reason that a user can read."""
+    """An operating system's or a store's refusal, as a reason that a user can read."""
+    if isinstance(error, StoreProblem):
+        return error.reason
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return "The archive has no bytes for this file."
     return f"This file cannot be read by the archive's server: {error.strerror or error}."
@@ -110,17 +154,26 @@ def batches(segments: Iterable[Segment], size: int = PIECE_BYTES) -> Iterator[li
 class Reader:
     """Reads the pieces of one stream; at most one file is open, the one that is being read.
 
-    A stream whose client goes away is closed while another thread may still be reading for it, hence the lock.
+    `coming`: what will be read, so that remote files can be read ahead. A stream whose client goes away is closed
+    while another thread may still be reading for it, hence the lock.
     """
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, coming: Iterable[object] = (), limits: Limits | None = None) -> None:
         self._sources = sources
+        self._ahead = Ahead(sources.expected, _remote(sources, coming), limits) if sources.are_remote else None
         self._lock = Lock()
         self._closed = False
         self._handle = -1
         self._index = -1
         self._crc: int | None = None
         self._next = 0
+
+    async def arrival(self, batch: list[Segment]) -> None:
+        """Return when `read` will not wait for a store: threads are few, and a slow store would keep one busy."""
+        for part in batch if self._ahead is not None else ():
+            if isinstance(part, FileRange) and part.index in self._sources.etags:
+                assert self._ahead is not None
+                await asyncio.wrap_future(self._ahead.arrival(part.index, part.offset, part.length))
 
     def read(self, batch: list[Segment]) -> bytes:
         """The bytes of one batch. Raises Unfit: nothing of the batch may then be sent; ValueError once closed."""
@@ -131,10 +184,14 @@ class Reader:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def close(self) -> None:
-        """Wait for the read that is under way and close its file; may be called again."""
+        """End the reads ahead, wait for the read that is under way and close its file; may be called again."""
+        if self._ahead is not None:
+            self._ahead.stop()
         with self._lock:
             self._closed = True
             self._shut()
+            if self._ahead is not None:
+                self._ahead.close()
 
     def _shut(self) -> None:
         handle, self._handle, self._index = self._handle, -1, -1
@@ -143,6 +200,8 @@ class Reader:
 
     def _read(self, part: FileRange) -> bytes:
         index, offset, length = part.index, part.offset, part.length
+        if index in self._sources.etags:
+            return self._read_remote(part)
         try:
             if index != self._index:
                 self._open(index)
@@ -153,6 +212,20 @@ class Reader:
         if len(data) != length:
             raise Unfit(index, f"This file ended after {offset + len(data):,} bytes while it was read.")
         self._sum(index, offset, data)
+        return data
+
+    def _read_remote(self, part: FileRange) -> bytes:
+        assert self._ahead is not None
+        if part.index != self._index:
+            self._shut()
+            self._index, self._crc, self._next = part.index, None, 0
+        try:
+            data = b"".join(self._ahead.take(part.index, part.offset, part.length))
+        except StoreProblem as problem:
+            raise Unfit(part.index, problem.reason, temporary=problem.temporary) from problem
+        except Halted:
+            raise ValueError("read from a closed reader") from None
+        self._sum(part.index, part.offset, data)
         return data
 
     def _open(self, index: int) -> None:
@@ -188,3 +261,10 @@ class Reader:
             if self._sources.crcs[index] not in {self._crc, UNKNOWN}:
                 raise Unfit(index, "The bytes of this file are not those that were measured: its CRC-32 differs.")
             self._shut()
+
+
+def _remote(sources: Sources, coming: Iterable[object]) -> Iterator[Part]:
+    """The ranges of remote files among what is coming."""
+    for part in coming:
+        if isinstance(part, FileRange) and part.index in sources.etags:
+            yield Part(part.index, part.offset, part.length)

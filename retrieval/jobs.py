@@ -5,15 +5,21 @@ epoch has moved on, and works in slices of seconds. A worker that dies leaves it
 """
 
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby, islice
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from portal.archives.base import StoredBytes
 from portal.archives.local import measure as read_whole
+from portal.archives.local import measure_remote
 from portal.models import StoredFile
+from portal.remote.addresses import is_remote
 from retrieval import bundle as layouts
 from retrieval.fetching import unreadable
 from retrieval.models import Method, Outcome, Phase, Retrieval, RetrievalFile
@@ -25,6 +31,9 @@ LITTLE_BYTES = 200_000_000
 SLICE_SECONDS = 5.0
 LEASE = timedelta(seconds=60)
 SECONDS_BETWEEN_ENTRIES = 0.5
+
+READ_TOGETHER = 100
+"""So many neighbours in stores are looked at together and read ahead."""
 
 MOST_ATTEMPTS = 5
 """So many claims without one file read: the next file stops whoever reads it, and is set aside."""
@@ -47,11 +56,16 @@ def measure_little(retrieval: Retrieval) -> bool:
     """Read at once what is quickly read. True when the retrieval needs no worker (any more)."""
     if retrieval.phase != Phase.QUEUED or retrieval.length is not None or retrieval.method == Method.SCRIPT:
         return True
-    if layouts.unmeasured(retrieval)[1] > LITTLE_BYTES:
+    if layouts.unmeasured(retrieval)[1] > LITTLE_BYTES or _is_far(retrieval):
         return False
     more = measure(retrieval.pk, seconds=float("inf"))
     retrieval.refresh_from_db()
     return not more
+
+
+def _is_far(retrieval: Retrieval) -> bool:
+    """Whether a store is to be waited for."""
+    return retrieval.files.filter(source__regex="^(https?|s3)://", outcome=Outcome.PENDING, crc32=None).exists()
 
 
 def measure(retrieval_id: str, *, seconds: float = SLICE_SECONDS) -> bool:
@@ -120,8 +134,7 @@ def _work(claim: Claim, deadline: float) -> bool:
     heart = _Heart(claim)
     read: list[RetrievalFile] = []
     entry_due = time.monotonic() + patience
-    for file in _unread(claim).iterator(chunk_size=500):
-        _read(file, heart)
+    for file in _each_read(_unread(claim).iterator(chunk_size=500), heart, together=claim.attempt == 1):
         read.append(file)
         now = time.monotonic()
         if now >= min(entry_due, deadline):
@@ -151,30 +164,50 @@ class _Heart:
             raise Lost
 
 
+def _each_read(files: Iterable[RetrievalFile], heart: _Heart, *, together: bool) -> Iterator[RetrievalFile]:
+    """Measure one file after another, in memory; `together`: neighbours in stores are read ahead."""
+    for remote, some in groupby(files, key=lambda file: is_remote(file.source)):
+        while neighbours := list(islice(some, READ_TOGETHER if remote and together else 1)):
+            if len(neighbours) == 1:
+                _read(neighbours[0], heart)
+                yield neighbours[0]
+                continue
+            with closing(measure_remote([file.source for file in neighbours], heart.beat)) as measured:
+                for file, found in zip(neighbours, measured, strict=True):
+                    _note(file, found)
+                    yield file
+
+
 def _read(file: RetrievalFile, heart: _Heart) -> None:
-    """Measure one file, in memory; one that cannot be read fails, and only that one."""
     try:
-        found = read_whole(file.source, heart.beat)
+        _note(file, read_whole(file.source, heart.beat))
     except OSError as error:
-        file.outcome, file.reason = Outcome.FAILED, unreadable(error)
+        _note(file, error)
+
+
+def _note(file: RetrievalFile, found: StoredBytes | OSError) -> None:
+    """A file that cannot be read fails, and only that one."""
+    if isinstance(found, OSError):
+        file.outcome, file.reason = Outcome.FAILED, unreadable(found)
         return
     if found.size != file.size:
         file.outcome = Outcome.FAILED
-        file.reason = f"This file has {found.size:,} bytes on disk instead of {file.size:,}."
+        file.reason = f"This file has {found.size:,} bytes in the archive instead of {file.size:,}."
         return
-    file.mtime_ns, file.crc32, file.sha256 = found.mtime_ns, found.crc32, found.sha256
+    file.mtime_ns, file.etag = found.mtime_ns, found.etag
+    file.crc32, file.sha256 = found.crc32, found.sha256
 
 
 def _enter(claim: Claim, read: list[RetrievalFile], *, last: bool) -> None:
     """Write down what was read: in the retrieval's rows, and in the archive's for the next retrieval."""
     with transaction.atomic():
         retrieval = _held(claim)
-        columns = ["mtime_ns", "crc32", "sha256", "outcome", "reason"]
+        columns = ["mtime_ns", "etag", "crc32", "sha256", "outcome", "reason"]
         RetrievalFile.objects.bulk_update(read, columns, batch_size=500)
         for file in read:
             if file.outcome == Outcome.PENDING:
                 StoredFile.objects.filter(product=file.product_id, path=file.source).update(
-                    size=file.size, mtime_ns=file.mtime_ns, crc32=file.crc32, sha256=file.sha256
+                    size=file.size, mtime_ns=file.mtime_ns, etag=file.etag, crc32=file.crc32, sha256=file.sha256
                 )
         retrieval.lease = None if last else timezone.now() + LEASE
         retrieval.attempts = 0 if read else retrieval.attempts

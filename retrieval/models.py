@@ -146,6 +146,7 @@ class RetrievalFile(models.Model):
     mtime_ns = models.BigIntegerField(null=True)
     crc32 = models.BigIntegerField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
+    etag = models.TextField(blank=True)  # of a remote file; portal.remote
     access = models.CharField(max_length=32, blank=True)  # dataRights when it was frozen
     public_on = models.DateField(null=True)
     outcome = models.CharField(max_length=16, choices=Outcome.choices, default=Outcome.PENDING)

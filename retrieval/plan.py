@@ -24,6 +24,7 @@ from portal.archives.base import MRP, StoredBytes
 from portal.errors import Problem
 from portal.models import Membership, Observation, Product
 from portal.quantities import format_size
+from portal.remote.addresses import is_remote
 from retrieval import bundle, manifest
 from retrieval.fetching import unreadable
 from retrieval.models import Method, Outcome, Retrieval, RetrievalFile
@@ -49,6 +50,7 @@ class Frozen(NamedTuple):
     mtime_ns: int | None = None
     crc32: int | None = None
     sha256: str = ""
+    etag: str = ""
 
 
 @dataclass(slots=True)
@@ -202,6 +204,8 @@ def _frozen(product: Product, stored: StoredBytes | None, granted: set[tuple[str
         return Frozen(Outcome.DENIED, verdict.reason, verdict.public_on, size=product.size)
     if stored is None:
         return Frozen(Outcome.FAILED, NO_BYTES if product.archive else NOT_LISTED, size=product.size)
+    if is_remote(stored.path):
+        return _frozen_remote(product, stored)
     try:
         found = os.lstat(stored.path)  # half the time of Path(path).stat(), and there may be 500,000
     except OSError as error:
@@ -223,10 +227,31 @@ def _frozen(product: Product, stored: StoredBytes | None, granted: set[tuple[str
     )
 
 
+def _frozen_remote(product: Product, stored: StoredBytes) -> Frozen:
+    """As it was when last looked at: thousands of questions to a store would keep the basket locked for minutes.
+
+    The store is asked before the first byte (retrieval.delivery).
+    """
+    if product.size not in {None, stored.size}:
+        reason = (
+            f"This file has {stored.size:,} bytes in its store, but {product.size:,} in the archive's catalogue."
+        )
+        return Frozen(Outcome.FAILED, reason, size=product.size)
+    return Frozen(
+        Outcome.PENDING,
+        source=stored.path,
+        size=stored.size,
+        mtime_ns=stored.mtime_ns,
+        crc32=stored.crc32 if stored.sha256 else None,
+        sha256=stored.sha256,
+        etag=stored.etag,
+    )
+
+
 def _write(retrieval: Retrieval, rows: list[tuple[int, str, Product, Frozen]]) -> None:
     columns = (
         "retrieval_id, position, product_id, uri, path, access, outcome, reason, public_on, "
-        "source, size, mtime_ns, crc32, sha256"
+        "source, size, mtime_ns, crc32, sha256, etag"
     )
     table = RetrievalFile._meta.db_table
     with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:

@@ -78,6 +78,11 @@ class Ledger:
         if self._tracked:
             accounting.cut(self._retrieval_id, bundle.plan.etag, fault, timezone.now())
 
+    def pause(self, bundle: Bundle, position: int, reason: str) -> None:
+        """The stream ends because a store does not give this file at present."""
+        if self._tracked:
+            accounting.pause(self._retrieval_id, bundle.plan.etag, position, reason, timezone.now())
+
     def leave(self, bundle: Bundle) -> None:
         """The client went before the end."""
         if self._tracked:
@@ -91,7 +96,7 @@ class Transfer:
         self._bundle = bundle
         self._start, self._stop = span
         self._ledger = ledger
-        self._reader = Reader(bundle.sources)
+        self._reader = Reader(bundle.sources, bundle.plan.segments(self._start, self._stop))
         self._handed = self._entered = self._start
         self._entry_due = time.monotonic() + SECONDS_BETWEEN_ENTRIES
         self._reading = -1
@@ -103,6 +108,7 @@ class Transfer:
         """
         try:
             for batch in batches(self._bundle.plan.segments(self._start, self._stop)):
+                await self._reader.arrival(batch)
                 piece = await aside(self._read, batch)
                 if self._start < self._handed and self._handed + len(piece) == self._stop:
                     await asyncio.sleep(LAST_LOOK_SECONDS)
@@ -137,10 +143,12 @@ class Transfer:
 
     def _cut(self, error: Unfit | Refused) -> None:
         self._enter_rest()
+        position = self._bundle.positions[error.index]
         if isinstance(error, Refused):
             self._ledger.cut(self._bundle, error.fault)
+        elif error.temporary:
+            self._ledger.pause(self._bundle, position, error.reason)
         else:
-            position = self._bundle.positions[error.index]
             self._ledger.cut(self._bundle, Fault(position, Outcome.FAILED, error.reason))
 
     def _enter_rest(self) -> None:

@@ -41,12 +41,24 @@ const keys = {
   ArrowRight: (rows, at) => (is_open(rows[at]) ? rows[at + 1] : follow(rows[at])),
   ArrowLeft: (rows, at) => (is_open(rows[at]) ? follow(rows[at]) : rows[at].closest("ul").closest("li")?.querySelector(".node")),
 };
+// Letters lead to the next row whose name starts with them, or, as exposures differ at the end, holds them
+let [typed, typing] = ["", 0];
+function seek(rows, at, letter) {
+  typed = Date.now() - typing > 800 ? letter : typed + letter;
+  typing = Date.now();
+  const first = typed.length > 1 ? at : at + 1;
+  const round = [...rows.slice(first), ...rows.slice(0, first)];
+  const name = (row) => row.querySelector(".name").textContent.trim().toLowerCase();
+  return round.find((row) => name(row).startsWith(typed)) ?? round.find((row) => name(row).includes(typed));
+}
 document.addEventListener("keydown", (event) => {
   const row = event.target.closest(".tree .node");
-  if (!row || !keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
+  const letter = event.key.length === 1 && event.key !== " " ? event.key.toLowerCase() : "";
+  if (!row || !(keys[event.key] || letter) || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
   const rows = all(".tree .node");
-  keys[event.key](rows, rows.indexOf(row))?.querySelector(".box").focus();
+  const at = rows.indexOf(row);
+  (letter ? seek(rows, at, letter) : keys[event.key](rows, at))?.querySelector(".box").focus();
 });
 
 // Search results: tick all on the page, say how many are ticked
@@ -65,13 +77,14 @@ document.addEventListener("change", ({ target }) => {
   root.dataset.theme = target.value;
 });
 
-// Long filters: show the values that contain the text
+// Long filters and headers: show the lines that contain the text
 document.addEventListener("input", ({ target }) => {
-  const values = target.matches("[data-find]") && target.closest("fieldset");
-  if (!values) return;
+  const lines = target.matches("[data-find]") && target.closest("fieldset, .sheet");
+  if (!lines) return;
   const wanted = target.value.toLowerCase();
-  for (const line of all(".choice", values)) line.hidden = !line.textContent.toLowerCase().includes(wanted);
-  values.querySelector("details").open = wanted !== "";
+  for (const line of all(".choice, tbody tr", lines)) line.hidden = !line.textContent.toLowerCase().includes(wanted);
+  const folded = lines.querySelector("details");
+  if (folded) folded.open = wanted !== "";
 });
 
 document.addEventListener("change", (event) => { if (event.target.matches("[data-find]")) event.stopPropagation(); }, true);

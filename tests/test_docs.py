@@ -29,7 +29,7 @@ def rows(name: str) -> dict[str, list[str]]:
 
 def settings_read() -> set[str]:
     """The names of all variables that portal/settings.py reads from the environment."""
-    return set(re.findall(r"\benv(?:bool|int|list)?\(\s*\"([A-Z_]+)\"", document("portal/settings.py")))
+    return set(re.findall(r"\benv(?:bool|int|list)?\(\s*\"([A-Z0-9_]+)\"", document("portal/settings.py")))
 
 
 def options(command: str) -> set[str]:

@@ -113,7 +113,10 @@ def test_a_file_that_grew_since_it_was_asked_for_fails_with_both_sizes(archive: 
     retrieval = unmeasured(archive)
     path_of(Product.objects.get(productFilename="file1.fits")).write_bytes(b"x" * 1234)
     assert not jobs.measure(retrieval.pk)
-    assert retrieval.files.get(outcome=Outcome.FAILED).reason == "This file has 1,234 bytes on disk instead of 2."
+    assert (
+        retrieval.files.get(outcome=Outcome.FAILED).reason
+        == "This file has 1,234 bytes in the archive instead of 2."
+    )
 
 
 def test_when_no_file_can_be_read_it_ends_in_error(archive: SmallArchive) -> None:

@@ -107,13 +107,17 @@ class Criteria:
 
 @dataclass(frozen=True, slots=True)
 class StoredBytes:
-    """Bytes on a disk of ours, as they were when last measured. crc32 is None until they were."""
+    """Bytes as they were when last looked at. crc32 is None until they were measured.
+
+    `path` is a path on a disk of ours, or the address in a remote store (portal.remote), which also gives an `etag`.
+    """
 
     path: str
     size: int
     mtime_ns: int
     crc32: int | None
     sha256: str
+    etag: str = ""
 
 
 class Archive(Protocol):

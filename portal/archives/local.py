@@ -5,7 +5,8 @@ import hashlib
 import os
 import stat
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import fields
 from itertools import islice
 
@@ -21,6 +22,8 @@ from portal.archives.base import (
     Product,
     StoredBytes,
 )
+from portal.remote import measuring
+from portal.remote.addresses import is_remote
 from portal.sky import footprint_of, overlaps_cone
 from portal.sky_query import cone_q
 
@@ -91,9 +94,12 @@ def matching(archive: str, criteria: Criteria) -> QuerySet[models.Observation]:
 def measure(path: str, advance: Callable[[int], None] | None = None) -> StoredBytes:
     """Read a file once: its size in bytes, modification time, CRC-32 (RFC 1952) and SHA-256 (FIPS 180-4).
 
-    `advance` is called with the bytes of each block read. Other threads run meanwhile. Raises OSError when the
-    file cannot be read, is no regular file, or changes while it is read.
+    `path` may be the address of a remote file: it also has an ETag then. `advance` is called with the bytes of each
+    block read. Other threads run meanwhile. Raises OSError when the file cannot be read, is no regular file, or
+    changes while it is read.
     """
+    if is_remote(path):
+        return _stored(path, measuring.measure(path, advance))
     with open(path, "rb", buffering=0, opener=_without_waiting) as stream:
         before = os.fstat(stream.fileno())
         if not stat.S_ISREG(before.st_mode):
@@ -111,6 +117,20 @@ def measure(path: str, advance: Callable[[int], None] | None = None) -> StoredBy
     if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, size):
         raise OSError(errno.EBUSY, "the file changed while it was read", path)
     return StoredBytes(path, size, before.st_mtime_ns, crc32, digest.hexdigest())
+
+
+def measure_remote(
+    paths: Sequence[str], advance: Callable[[int], None] | None = None
+) -> Generator[StoredBytes | OSError, None, None]:
+    """The same of many remote files in turn, each read before it is asked for. An OSError is handed out, not raised."""
+    with closing(measuring.measure_each(paths, advance)) as each:
+        for path, measured in zip(paths, each, strict=True):
+            yield measured if isinstance(measured, OSError) else _stored(path, measured)
+
+
+def _stored(path: str, measured: measuring.Measured) -> StoredBytes:
+    (size, etag, mtime_ns), crc32, sha256 = measured
+    return StoredBytes(path, size, mtime_ns, crc32, sha256, etag)
 
 
 def remember(product_id: int, stored: StoredBytes) -> None:

@@ -1,7 +1,8 @@
-"""Linking the catalogue's files to bytes on disk, and measuring them.
+"""Linking the catalogue's files to bytes on disk or in a remote store, and measuring them.
 
 Bytes lie at <folder>/<obs_collection>/<obs_id>/<productFilename>, under any of the obs_ids that list the file.
-Nothing outside the folder is ever linked: what a symbolic link leads to counts, not where the link lies.
+Nothing outside the folder is ever linked: what a symbolic link leads to counts, not where the link lies. In a store
+the folder is a prefix of addresses.
 """
 
 import os
@@ -11,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
+from urllib.parse import quote
 
 from django.db.models import QuerySet, Sum
 
@@ -19,22 +22,48 @@ from portal.archives.local import keep, measure, remember_all
 from portal.ingest import sql
 from portal.ingest.report import Progress, Report
 from portal.models import Membership, Product, StoredFile
+from portal.remote.addresses import is_remote
+from portal.remote.measuring import look_at, look_at_all
+from portal.remote.problems import StoreProblem
+from portal.remote.reading import Found
+from portal.remote.stores import configured
 
 BATCH = 2_000
 MEASURED_TOGETHER = 256
 LOOKING, MEASURING = "Looking for files", "Computing checksums"
 
 
-def folder(path: Path) -> Path:
-    """The real path of a folder. Raises NotADirectoryError."""
+def folder(path: Path | str) -> Path | str:
+    """The real path of a folder, or the prefix of addresses in a store.
+
+    Raises NotADirectoryError; StoreProblem when the store does not answer.
+    """
+    if isinstance(path, str):
+        return _prefix(path)
     if not path.is_dir():
         raise NotADirectoryError(f"{path} is not a folder. Give the folder that holds the missions, such as JWST.")
     return path.resolve()
 
 
+def _prefix(url: str) -> str:
+    prefix = f"{url.rstrip('/')}/"
+    try:
+        configured().target(prefix)
+    except StoreProblem:
+        raise NotADirectoryError(
+            f"{url} is in no store that may be read from. Add it to REMOTE_STORES, for example: REMOTE_STORES={prefix}"
+        ) from None
+    try:
+        look_at(prefix)
+    except StoreProblem as problem:
+        if problem.temporary:
+            raise
+    return prefix
+
+
 def link(
     archive: str,
-    root: Path | None,
+    root: Path | str | None,
     wanted: "Sequence[int] | None",
     *,
     checksums: bool,
@@ -55,23 +84,68 @@ def link(
         _measure_all(wanted, report, progress)
 
 
-class Look:
-    """A search for the bytes of files below a folder, told in the report."""
+class Wanted(NamedTuple):
+    """A file to look for: in the first of `folders` that has it, else where it is `known` to lie."""
 
-    def __init__(self, root: Path | None, report: Report) -> None:
+    product: Product
+    folders: list[str]
+    known: StoredFile | None
+
+
+class Look:
+    """A search for the bytes of files below a folder or a prefix of addresses, told in the report."""
+
+    def __init__(self, root: Path | str | None, report: Report) -> None:
         self.root = root
         self.report = report
+        self.unsure: set[str] = set()
 
-    def find(self, product: Product, folders: list[str], known: StoredFile | None) -> StoredBytes | None:
-        """The file below the folder, in the first of `folders` that has it; else where it is known to lie."""
-        for name in folders if self.root else []:
-            found = self._inside(f"{product.obs_collection}/{name}/{product.productFilename}")
+    def find(self, wanted: Sequence[Wanted]) -> list[StoredBytes | None]:
+        """Where each lies; None where it is not found."""
+        if isinstance(self.root, str):
+            found = self._in_store(self.root, wanted)
+        else:
+            found = [self._below(one) for one in wanted]
+        pairs = list(zip(wanted, found, strict=True))
+        known = self._where_known([one.known for one, here in pairs if one.known and not here])
+        return [here or (known.get(one.known.path) if one.known else None) for one, here in pairs]
+
+    def _where_known(self, files: Sequence[StoredFile]) -> dict[str, StoredBytes | None]:
+        """By path. A store that does not answer at present takes nothing away."""
+        far = [one.path for one in files if is_remote(one.path)]
+        found = dict(self._looked_at([path for path in far if path not in self.unsure]))
+        found |= {one.path: _as_before(one) for one in files if one.path in self.unsure}
+        return found | {one.path: self._at(one.path, one.path) for one in files if not is_remote(one.path)}
+
+    def _in_store(self, prefix: str, wanted: Sequence[Wanted]) -> list[StoredBytes | None]:
+        """First all of them in their first folder, then what is missing in its second, and so on."""
+        found: list[StoredBytes | None] = [None] * len(wanted)
+        for turn in range(max((len(one.folders) for one in wanted), default=0)):
+            left = [n for n, one in enumerate(wanted) if found[n] is None and turn < len(one.folders)]
+            addresses = [_address(prefix, wanted[n].product, wanted[n].folders[turn]) for n in left]
+            for n, (_, here) in zip(left, self._looked_at(addresses), strict=True):
+                found[n] = here
+        return found
+
+    def _looked_at(self, addresses: Sequence[str]) -> Iterator[tuple[str, StoredBytes | None]]:
+        for address, found in zip(addresses, look_at_all(addresses), strict=True):
+            if isinstance(found, Found):
+                yield address, StoredBytes(address, found.size, found.mtime_ns, None, "", found.etag)
+                continue
+            if isinstance(found, StoreProblem) and not found.missing:
+                self.report.unreadable.add(f"{address}: {found.reason}")
+                self.unsure |= {address} if found.temporary else set()
+            yield address, None
+
+    def _below(self, wanted: Wanted) -> StoredBytes | None:
+        for name in wanted.folders if self.root else []:
+            found = self._inside(f"{wanted.product.obs_collection}/{name}/{wanted.product.productFilename}")
             if found:
                 return found
-        return self._at(known.path, known.path) if known else None
+        return None
 
     def _inside(self, path: str) -> StoredBytes | None:
-        assert self.root is not None
+        assert isinstance(self.root, Path)
         try:
             real = (self.root / path).resolve(strict=True)
         except (OSError, RuntimeError):  # not there, or links that lead round in a circle
@@ -95,6 +169,15 @@ class Look:
         return StoredBytes(real, status.st_size, status.st_mtime_ns, None, "")
 
 
+def _as_before(stored: StoredFile) -> StoredBytes:
+    return StoredBytes(stored.path, stored.size, stored.mtime_ns, stored.crc32, stored.sha256, stored.etag)
+
+
+def _address(prefix: str, product: Product, name: str) -> str:
+    path = f"{product.obs_collection}/{name}/{product.productFilename}"
+    return prefix + (path if prefix.startswith("s3://") else quote(path))
+
+
 def _link(look: Look, keys: Sequence[int]) -> None:
     """Find and keep the bytes of some files."""
     report = look.report
@@ -102,17 +185,23 @@ def _link(look: Look, keys: Sequence[int]) -> None:
     folders = _folders(keys)
     known = {stored.product_id: stored for stored in StoredFile.objects.filter(product__in=keys)}
     found: dict[int, StoredBytes] = {}
-    for product in products.order_by("pk"):
-        before = known.get(product.pk)
-        names = [product.obs_id, *sorted(folders.get(product.pk, set()) - {product.obs_id})]
-        here = look.find(product, names, before)
+    wanted = [
+        Wanted(
+            product,
+            [product.obs_id, *sorted(folders.get(product.pk, set()) - {product.obs_id})],
+            known.get(product.pk),
+        )
+        for product in products.order_by("pk")
+    ]
+    for (product, _, before), here in zip(wanted, look.find(wanted), strict=True):
         if here is None:
             report.missing += 1
             continue
         report.linked += 1
         if product.size not in {None, here.size}:
+            where = "in the store" if is_remote(here.path) else "on disk"
             report.size_differences.add(
-                f"{product.productFilename}: {here.size:,} bytes on disk, {product.size:,} in the catalogue"
+                f"{product.productFilename}: {here.size:,} bytes {where}, {product.size:,} in the catalogue"
             )
         found[product.pk] = _still_measured(here, before, report)
     keep({key: file for key, file in found.items() if not _same(file, known.get(key))})
@@ -129,19 +218,21 @@ def _folders(keys: Sequence[int]) -> dict[int, set[str]]:
 
 def _still_measured(here: StoredBytes, before: StoredFile | None, report: Report) -> StoredBytes:
     """With the checksums of before, when neither size nor modification time has changed since."""
-    if before is None or before.crc32 is None or (before.size, before.mtime_ns) != (here.size, here.mtime_ns):
+    if before is None or before.crc32 is None or _identity(before) != _identity(here):
         return here
     report.kept += 1
     return replace(here, crc32=before.crc32, sha256=before.sha256)
 
 
+def _identity(file: StoredFile | StoredBytes) -> tuple[int, int, str]:
+    """What changes with a file's bytes. The same bytes have another time elsewhere, so a moved file is read again."""
+    return file.size, file.mtime_ns, file.etag
+
+
 def _same(file: StoredBytes, stored: StoredFile | None) -> bool:
-    return stored is not None and (file.path, file.size, file.mtime_ns, file.crc32) == (
-        stored.path,
-        stored.size,
-        stored.mtime_ns,
-        stored.crc32,
-    )
+    if stored is None or (file.path, file.crc32) != (stored.path, stored.crc32):
+        return False
+    return _identity(file) == _identity(stored)
 
 
 class Meter:

@@ -22,7 +22,7 @@ def load_tables(
     *,
     observations: Path | None = None,
     products: Path | None = None,
-    files: Path | None = None,
+    files: Path | str | None = None,
     checksums: bool = False,
     archive: str = "local",
     progress: Progress | None = None,
@@ -32,10 +32,12 @@ def load_tables(
     Tables are CSV, ECSV, VOTable, FITS, or whatever else astropy.table reads. Either all of both tables is
     loaded or nothing: a bad row raises TableRefused, which lists what is wrong. Loading the same again changes
     nothing. Bytes lie at `files`/<obs_collection>/<obs_id>/<productFilename>; they are looked for of the files
-    in the products table, or without one of the whole archive. `checksums` reads them: size, CRC-32, SHA-256.
+    in the products table, or without one of the whole archive. `files` may also be a prefix of addresses in a remote
+    store, `https://…` or `s3://bucket/…`. `checksums` reads them: size, CRC-32, SHA-256.
     `progress` is called with a stage, how much is done and how much there is (0 where that is not known).
 
-    Raises NotADirectoryError when `files` is no folder.
+    Raises NotADirectoryError when `files` is no folder, and no prefix in a store of REMOTE_STORES; StoreProblem when
+    that store does not answer.
     """
     begin = monotonic()
     report = Report()

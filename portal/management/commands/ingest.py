@@ -9,6 +9,8 @@ from typing import Any, TextIO
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.ingest import TableRefused, load_tables
+from portal.remote.addresses import is_remote
+from portal.remote.problems import StoreProblem
 
 WIDTH = 24
 BAR_SECONDS, LINE_SECONDS = 0.1, 15.0
@@ -24,7 +26,10 @@ class Command(BaseCommand):
         parser.add_argument("--observations", type=Path, metavar="TABLE", help="table of observations")
         parser.add_argument("--products", type=Path, metavar="TABLE", help="table of products: the files")
         parser.add_argument(
-            "--files", type=Path, metavar="DIR", help="folder with <obs_collection>/<obs_id>/<productFilename>"
+            "--files",
+            type=lambda text: text if is_remote(text) else Path(text),
+            metavar="DIR",
+            help="folder, or https:// or s3:// prefix, with <obs_collection>/<obs_id>/<productFilename>",
         )
         parser.add_argument(
             "--checksums",
@@ -43,7 +48,7 @@ class Command(BaseCommand):
             report = load_tables(**chosen, progress=bar)
         except TableRefused as error:
             raise CommandError(f"Nothing was loaded. Correct this and run the command again:\n{error}") from error
-        except NotADirectoryError as error:
+        except (NotADirectoryError, StoreProblem) as error:
             raise CommandError(str(error)) from error
         finally:
             bar.close()

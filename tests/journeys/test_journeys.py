@@ -1,90 +1,17 @@
 """The whole journey in a real browser against the running site: by mouse, by keys alone, without JavaScript."""
 
-import json
-import os
 import re
 import urllib.request
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.whole_site import Visitor, chromium, running
+from tests.journeys.steps import box, fill_seed_basket, manifest, tab_to, zip_from
+from tests.whole_site import Visitor
 
 pytestmark = pytest.mark.browser
-
-SEED = "program=625,710"
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    """The running site, with the small demo archive and the catalogue of the 407-file basket."""
-    with running("seed") as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def browser(chromium_path: Path) -> Iterator[Browser]:
-    """One Chromium for all journeys."""
-    with chromium(chromium_path) as browser:
-        yield browser
-
-
-@pytest.fixture
-def visitor(site: str, browser: Browser) -> Iterator[Visitor]:
-    """Somebody with a mouse, a keyboard and JavaScript."""
-    somebody = Visitor(browser, site)
-    yield somebody
-    somebody.leave()
-
-
-@pytest.fixture
-def plain_visitor(site: str, browser: Browser) -> Iterator[Visitor]:
-    """Somebody who switched JavaScript off."""
-    somebody = Visitor(browser, site, javascript=False)
-    yield somebody
-    somebody.leave()
-
-
-def search(page: Page, target: str) -> None:
-    """Type a target, press Enter."""
-    page.goto("/")
-    page.get_by_label("Target").fill(target)
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("table")).to_be_visible()
-
-
-def fill_seed_basket(page: Page) -> None:
-    """Put the two observations of the 407-file basket in, and look at it."""
-    page.goto(f"/?{SEED}")
-    page.locator("#all-matching").check()
-    page.locator("#add-open").click()
-    expect(page.locator("#actions")).to_contain_text("of 407 files")
-
-
-def box(page: Page, name: str | re.Pattern[str]) -> Locator:
-    """A tri-state box of the files tree."""
-    return page.locator("#tree").get_by_role("checkbox", name=name)
-
-
-def zip_from(page: Page, press: Locator, folder: Path) -> zipfile.ZipFile:
-    """The bundle that a press of that button downloads."""
-    with page.expect_download() as download:
-        press.click()
-    path = folder / download.value.suggested_filename
-    download.value.save_as(path)
-    assert path.name.startswith("MAST_")
-    return zipfile.ZipFile(path)
-
-
-def manifest(bundle: zipfile.ZipFile) -> dict[str, object]:
-    """MANIFEST.json of a bundle that is sound from the first byte to the last."""
-    assert bundle.testzip() is None
-    told: dict[str, object] = json.loads(bundle.read("MANIFEST.json"))
-    return told
 
 
 def test_from_target_to_recommended_bytes_in_three_actions(visitor: Visitor, tmp_path: Path) -> None:
@@ -230,57 +157,6 @@ def test_the_journey_by_keyboard_alone(visitor: Visitor, tmp_path: Path) -> None
     path = tmp_path / "bundle.zip"
     download.value.save_as(path)
     assert manifest(zipfile.ZipFile(path))["complete"] is True
-
-
-def tab_to(page: Page, wanted: Locator) -> None:
-    """Press Tab until the control has the focus: at most 150 times."""
-    wanted.wait_for()
-    identifier = wanted.get_attribute("id")
-    for _ in range(150):
-        if page.evaluate("document.activeElement.id") == identifier:
-            return
-        page.keyboard.press("Tab")
-    raise AssertionError(f"Tab never reached #{identifier}")
-
-
-PAGES = {
-    "search": "/",
-    "results": "/?target=M57",
-    "error": "/?target=Nowhere+At+All",
-    "program": f"/?{SEED}",
-    "basket": "/basket/",
-    "basket-open": "/basket/?mrp=0&category=SCIENCE",
-    "history": "/retrieval/",
-    "api": "/api/v1/docs/",
-}
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("width", [320, 1280])
-def test_axe_finds_no_violation_and_nothing_scrolls_sideways(
-    site: str, browser: Browser, width: int, dark: bool, screenshots: Path
-) -> None:
-    somebody = Visitor(browser, site, width=width, dark=dark)
-    page = somebody.page
-    fill_seed_basket(page)
-    for name, address in PAGES.items():
-        answer = page.goto(address)
-        assert answer is not None
-        if answer.status >= 400:
-            somebody.faults.clear()  # Chromium itself reports the 422 of the page that we want to see
-        page.screenshot(path=screenshots / f"{name}-{width}-{'dark' if dark else 'light'}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-        found = Axe().run(page)
-        assert found.violations_count == 0, f"{name}: {found.generate_report()}"
-    somebody.leave()
-
-
-@pytest.fixture
-def screenshots(request: pytest.FixtureRequest) -> Path:
-    """Where the pictures go, to be looked at: $SCREENSHOTS, or a temporary folder of the run."""
-    folder = Path(os.environ.get("SCREENSHOTS") or request.config.rootpath / ".pytest_cache" / "screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def test_a_basket_survives_a_new_visit_with_the_same_cookie(site: str, browser: Browser) -> None:
