@@ -12,14 +12,18 @@ from portal.embedded.processes import SOURCES
 
 # Debian package: what shows that it, or something as good, is here.
 NEEDED = {
+    "busybox": ("busybox",),
     "chromium": (os.environ.get("CHROMIUM", "chromium"), "google-chrome"),
     "default-jdk-headless": ("jar",),
     "fonts-dejavu-core": ("/usr/share/fonts/truetype/dejavu",),
+    "gawk": ("gawk",),
     "libarchive-tools": ("bsdtar",),
     "nginx-light": ("nginx", "/usr/sbin/nginx"),
+    "original-awk": ("original-awk",),
     "p7zip-full": ("7z",),
     "postgresql": ("/usr/lib/postgresql",),
     "redis-server": ("redis-server",),
+    "shellcheck": ("shellcheck",),
     "unzip": ("unzip",),
 }
 
