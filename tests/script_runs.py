@@ -133,6 +133,7 @@ class Place:
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
             "TMPDIR": str(self.scratch),
+            "XDG_CACHE_HOME": str(self.root / "cache"),
             "LC_ALL": "C.UTF-8",
             "MAST_RETRY_DELAY": "0",
         }

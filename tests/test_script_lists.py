@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from retrieval.scripts import EMITTERS
@@ -56,6 +57,7 @@ def test_no_cell_is_a_formula(formula: str) -> None:
     assert [rows[1][column] for column in (0, 1, 5)] == [f"'{formula}"] * 3
 
 
+@hypothesis(deadline=None)
 @given(st.lists(st.tuples(st.text(), st.text()), max_size=5))
 def test_every_name_survives_the_table(told: list[tuple[str, str]]) -> None:
     rows = list(csv.reader(io.StringIO(text("csv", [entry(uri=u, path=p) for u, p in told]), newline="")))
@@ -63,6 +65,7 @@ def test_every_name_survives_the_table(told: list[tuple[str, str]]) -> None:
     assert found == [(u.removeprefix("'"), p.removeprefix("'")) for u, p in told]
 
 
+@hypothesis(deadline=None)
 @given(st.text(), st.text())
 def test_a_name_is_one_line_of_aria2(path: str, user: str) -> None:
     lines = text("aria2", [entry(path=path, sha256="ab" * 32)], source=user).removesuffix("\n").split("\n")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import tree_sitter_powershell
 from hypothesis import given
+from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from tree_sitter import Language as Grammar
 from tree_sitter import Node, Parser
@@ -79,6 +80,7 @@ def test_it_parses() -> None:
     assert len(functions()) > 50
 
 
+@hypothesis(deadline=None)
 @given(st.tuples(HOSTILE, HOSTILE, HOSTILE, HOSTILE))
 def test_nothing_of_the_plan_is_code(told: tuple[str, str, str, str]) -> None:
     uri, path, user, page = told
@@ -95,6 +97,7 @@ def test_nothing_of_the_plan_is_code(told: tuple[str, str, str, str]) -> None:
     assert re.fullmatch(r"[A-Za-z0-9._/:,@%~+?&;()!= \n-]*", plan.removesuffix("#>\n"))
 
 
+@hypothesis(deadline=None)
 @given(HOSTILE, HOSTILE, st.none() | st.integers(0, 1 << 50), st.booleans())
 def test_what_is_written_can_be_read(uri: str, path: str, size: int | None, protected: bool) -> None:
     url = f"https://mast.stsci.edu/file?uri={len(uri)}"

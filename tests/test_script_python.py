@@ -14,11 +14,13 @@ import subprocess
 import sys
 import tokenize
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from retrieval import manifest
@@ -26,7 +28,9 @@ from retrieval.scripts import onefile, python
 from retrieval.scripts.entry import Entry
 from retrieval.scripts.onefile import options, packs, parts, paths, plan, report, state, wire, words
 from retrieval.scripts.onefile import rights as onefile_rights
+from tests.hostile_server import DOWNLOAD
 from tests.script_runs import NAME, Language, header
+from tests.script_scenarios import Case
 from tests.script_stage import FILES, TOKEN, exclusive, staged
 
 PROGRAM = python.program()
@@ -90,6 +94,7 @@ def test_it_runs_in_every_python_that_is_here(path: str, tmp_path: Path) -> None
     assert (done.code, done.tree) == (0, stage.files), done.warned
 
 
+@hypothesis(deadline=None)
 @given(st.tuples(HOSTILE, HOSTILE, HOSTILE, HOSTILE))
 def test_nothing_of_the_plan_is_code(told: tuple[str, str, str, str]) -> None:
     uri, path, user, access = told
@@ -99,13 +104,14 @@ def test_nothing_of_the_plan_is_code(told: tuple[str, str, str, str]) -> None:
     text = script([entry], user=user, source=user, token_page=path)
     assert text.isascii()
     assert "\r" not in text
-    head, mark, rest = text.partition("\n#=")
-    assert mark
-    assert ast.dump(ast.parse(text)) == ast.dump(ast.parse(head))
-    kinds = {token.type for token in tokenize.generate_tokens(io.StringIO(f"#={rest}").readline)}
+    assert text.startswith(PROGRAM)
+    rest = text.removeprefix(PROGRAM)
+    assert ast.parse(rest).body == []
+    kinds = {token.type for token in tokenize.generate_tokens(io.StringIO(rest).readline)}
     assert kinds <= {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER}
 
 
+@hypothesis(deadline=None)
 @given(st.lists(st.tuples(HOSTILE, HOSTILE, st.none() | st.integers(0, 1 << 50)), max_size=5))
 def test_what_is_read_is_what_was_written(tmp_path_factory: pytest.TempPathFactory, told: list) -> None:  # type: ignore[type-arg]  # Hypothesis
     entries = [Entry(f"http://x/{n}", uri, path, size) for n, (uri, path, size) in enumerate(told)]
@@ -191,6 +197,7 @@ def test_its_manifests_are_those_of_the_bundles(tmp_path: Path) -> None:
     assert json.loads("".join(found.json_lines()))["counts"]["duplicates"] == 2
 
 
+@hypothesis(deadline=None)
 @given(HOSTILE)
 def test_what_is_said_is_shown_as_in_the_manifests(text: str) -> None:
     assert words.visible(text) == manifest.visible(text)
@@ -210,6 +217,7 @@ def test_no_path_leads_out_of_the_folder(path: str) -> None:
         paths.place("folder", path)
 
 
+@hypothesis(deadline=None)
 @given(st.text(min_size=1, max_size=40))
 def test_names_for_windows_are_kept_or_made_harmless(name: str) -> None:
     safe = paths.windows_name(name)
@@ -272,6 +280,7 @@ def test_certificates_are_checked() -> None:
     assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
 
 
+@hypothesis(deadline=None)
 @given(st.lists(st.integers(0, 5 << 20), max_size=40), st.booleans())
 def test_packs_keep_their_bounds(sizes: list[int], public: bool) -> None:
     entries = [
@@ -309,3 +318,28 @@ def test_a_full_disk_ends_the_run_and_says_so(tmp_path: Path) -> None:
         done = stage.run("-j", "1")
     assert (done.code, done.law["skipped"]) == (1, 6), done.warned
     assert "The disk is full" in done.said
+
+
+def test_it_goes_through_the_proxy(tmp_path: Path) -> None:
+    with staged(Language("python", "python", (sys.executable,)), tmp_path, FILES[:3]) as stage:
+        entries = [
+            replace(one, url=one.url.replace(stage.server.url, "http://archive.invalid")) for one in stage.entries
+        ]
+        stage.place.save(script(entries))
+        stage.place.environment |= {"http_proxy": stage.server.url, "no_proxy": "other.invalid"}
+        done = stage.run()
+        assert {one.target.partition("?")[0] for one in stage.server.log} == {f"http://archive.invalid{DOWNLOAD}"}
+    assert (done.code, done.tree) == (0, stage.files), done.warned
+
+
+def test_what_was_measured_once_is_remembered(tmp_path: Path) -> None:
+    cases = [Case(f"unknown {number}", told_size=None, told_sha256=False) for number in range(3)]
+    with staged(Language("python", "python", (sys.executable,)), tmp_path, cases) as stage:
+        first = stage.run()
+        (stage.place.folder / cases[1].path).write_bytes(b"another length")
+        again = stage.run()
+        assert again.rows[cases[0].path]["sha256"] == first.rows[cases[0].path]["sha256"]
+        assert again.rows[cases[1].path]["sha256"] is None
+        assert again.manifest["sha256sums"] == {"file": "SHA256SUMS", "listed": 2, "left_out": 1}
+        verified = stage.run("--verify")
+    assert verified.manifest["sha256sums"]["left_out"] == 0

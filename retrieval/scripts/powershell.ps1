@@ -82,7 +82,7 @@ function Write-Line([IO.TextWriter] $Stream, [string] $Line) {
         [Console]::Error.Write("`r" + (' ' * $Drawn.Width) + "`r")
         $Drawn.Width = 0
     }
-    $shown = ConvertTo-Visible $Line ([Console]::OutputEncoding.CodePage -notin 65000, 65001)
+    $shown = ConvertTo-Visible $Line $Drawn.Ascii
     if ($Host.Name -ceq 'ConsoleHost') { $Stream.WriteLine($shown) } else { $Host.UI.WriteLine($shown) }
 }
 
@@ -225,29 +225,29 @@ function Read-Header {
     $told
 }
 
-# The next file, or nothing at the end.
+# The next file, or nothing at the end. Called a million times, so it calls nothing where a word is plain.
 function Read-Entry($Plan) {
     while ($null -ne ($line = $Plan.Reader.ReadLine())) {
         $words = $line.Split(' ')
-        switch -CaseSensitive ($words[0]) {
-            'U' { $Plan.Prefixes[$words[1]] = ConvertFrom-Word $words[2] }
-            'F' {
-                if ($words.Length -ne 10) { Stop-Start 'The list in this script was edited. Download it again.' }
-                $Plan.Number++
-                $size = [long] -1
-                if ($words[2] -cne '-') { $size = [long]::Parse($words[2], $Invariant) }
-                return [pscustomobject] @{
-                    Number = $Plan.Number; Protected = $words[1] -ceq 'p'; Size = $size
-                    Sha256 = ConvertFrom-Word $words[3]; PublicOn = ConvertFrom-Word $words[4]
-                    Url = $Plan.Prefixes[$words[5]] + (ConvertFrom-Word $words[6])
-                    Path = ConvertFrom-Word $words[7]; Uri = ConvertFrom-Word $words[8]; Access = ConvertFrom-Word $words[9]
-                }
+        if ($words[0] -ceq 'F' -and $words.Length -eq 10) {
+            $Plan.Number++
+            for ($i = 3; $i -lt 10; $i++) {
+                $word = $words[$i]
+                if ($word -ceq '-' -or $word[0] -eq '=') { $words[$i] = ConvertFrom-Word $word }
             }
-            'E' {
-                if ([long] $words[1] -ne $Plan.Number) { Stop-Start 'Files are missing in this script. Download it again.' }
-                return
+            $size = [long] -1
+            if ($words[2] -cne '-') { $size = [long] $words[2] }
+            return @{
+                Number = $Plan.Number; Protected = $words[1] -ceq 'p'; Size = $size; Sha256 = $words[3]
+                PublicOn = $words[4]; Url = $Plan.Prefixes[$words[5]] + $words[6]; Path = $words[7]; Uri = $words[8]
+                Access = $words[9]
             }
         }
+        if ($words[0] -ceq 'U') { $Plan.Prefixes[$words[1]] = ConvertFrom-Word $words[2] }
+        elseif ($words[0] -ceq 'E') {
+            if ([long] $words[1] -ne $Plan.Number) { Stop-Start 'Files are missing in this script. Download it again.' }
+            return
+        } elseif ($words[0] -cne 'H') { Stop-Start 'The list in this script was edited. Download it again.' }
     }
     Stop-Start 'This script is cut off: the end of its list is not here. Download it again.'
 }
@@ -266,7 +266,12 @@ function Get-Place($Shared, [string] $Path) {
             $name
         })
     }
-    $Shared.Root + $Shared.Separator + [string]::Join($Shared.Separator, $names)
+    $place = $Shared.Root + $Shared.Separator + [string]::Join($Shared.Separator, $names)
+    if ($Shared.LongPaths -and $place.Length -gt 240) {
+        if ($place.StartsWith('\\')) { return '\\?\UNC' + $place.Substring(1) }
+        return '\\?\' + $place
+    }
+    $place
 }
 
 # Whether Windows PowerShell can be talked into paths of more than 260 characters; PowerShell 7 needs no talking.
@@ -291,7 +296,7 @@ function Get-Length([string] $Path) {
 # Give the bytes their name, all at once.
 function Move-Part([string] $Part, [string] $Target) {
     [void] [IO.Directory]::CreateDirectory([IO.Path]::GetDirectoryName($Target))
-    if ($PSVersionTable.PSVersion.Major -ge 6) { [IO.File]::Move($Part, $Target, $true) }
+    if ($PSVersionTable.PSVersion.Major -ge 7) { [IO.File]::Move($Part, $Target, $true) }
     elseif ([IO.File]::Exists($Target)) { [IO.File]::Replace($Part, $Target, [NullString]::Value) }
     else { [IO.File]::Move($Part, $Target) }
 }
@@ -846,25 +851,32 @@ function Get-Delivered { $State.Counts[3] + $State.Counts[4] }
 
 # Look at every file of the plan: is it wanted, is it here?
 function Measure-Plan {
-    $survey = @{ Missing = [long] 0; Protected = [long] 0; Bytes = [long] 0; Unknown = [long] 0 }
+    $survey = @{ Missing = [long] 0; Protected = [long] 0; Bytes = [long] 0; Unknown = [long] 0; Room = [long] 0 }
+    $begun = [IO.Directory]::Exists($Shared.Root)
     $plan = Open-Plan
     try {
         while ($entry = Read-Entry $plan) {
-            if (-not (Test-Wanted $entry.Path)) { continue }
-            $target = Get-Place $Shared $entry.Path
-            $there = $false
-            if ($target) {
-                $file = [IO.FileInfo]::new($target)
-                $there = $file.Exists -and ($entry.Size -lt 0 -or $entry.Size -eq $file.Length)
+            if ($Patterns.Count -and -not (Test-Wanted $entry.Path)) { continue }
+            $survey.Room += 1000 + 4 * ($entry.Uri.Length + $entry.Path.Length)
+            if ($begun -and (Test-Here $entry)) {
+                Set-Outcome $entry.Number $(if ($Options.Verify) { 2 } else { 3 })
+                continue
             }
-            if ($there) { Set-Outcome $entry.Number $(if ($Options.Verify) { 2 } else { 3 }); continue }
-            Set-Outcome $entry.Number 1
+            $State.Codes[$entry.Number] = 1
             $survey.Missing++
             if ($entry.Protected) { $survey.Protected++ }
             if ($entry.Size -ge 0) { $survey.Bytes += $entry.Size } else { $survey.Unknown++ }
         }
     } finally { $plan.Reader.Dispose() }
+    $State.Counts[1] = $survey.Missing
     $survey
+}
+
+function Test-Here($Entry) {
+    $target = Get-Place $Shared $Entry.Path
+    if (-not $target) { return $false }
+    $file = [IO.FileInfo]::new($target)
+    $file.Exists -and ($Entry.Size -lt 0 -or $Entry.Size -eq $file.Length)
 }
 
 function Show-Survey($Survey) {
@@ -901,6 +913,13 @@ function Open-Folder($Survey) {
         $lock = [IO.FileStream]::new($Shared.Parts + $Shared.Separator + 'lock', [IO.FileMode]::OpenOrCreate,
             [IO.FileAccess]::ReadWrite, [IO.FileShare]::None)
     } catch { Stop-Start "$($Shared.Root) cannot be written, or another run is at work in it: $((Get-Cause $_).Message)" }
+    # Room for the manifests: the files may fill the disk, and then there is something to tell.
+    try {
+        $zeros = [byte[]]::new(65536)
+        $room = [IO.FileStream]::new($Shared.Parts + $Shared.Separator + 'room', [IO.FileMode]::Create, [IO.FileAccess]::Write)
+        try { for ($i = 0; $i -lt [Math]::Min($Survey.Room, 67108864); $i += 65536) { $room.Write($zeros, 0, 65536) } }
+        finally { $room.Dispose() }
+    } catch { $lock.Dispose(); Stop-Start "$($Shared.Root) cannot be written: $((Get-Cause $_).Message)" }
     try {
         $free = [IO.DriveInfo]::new([IO.Path]::GetFullPath($Base)).AvailableFreeSpace
         foreach ($part in [IO.Directory]::EnumerateFiles($Shared.Parts, '*.part')) { $free += Get-Length $part }
@@ -1317,6 +1336,7 @@ function Complete-Run([int] $Signal) {
     for ($i = 1; $i -lt $State.Codes.Length; $i++) {
         if ($State.Codes[$i] -in 1, 2) { Set-Outcome $i 7 $Shared.Why }
     }
+    try { [IO.File]::Delete($Shared.Parts + $Shared.Separator + 'room') } catch { $written = $false }
     $written = $true
     $where = "manifests: MANIFEST.HTML, MANIFEST.json, SHA256SUMS in $($Shared.Root)"
     try { Write-Manifests } catch {
@@ -1333,6 +1353,7 @@ function Clear-Folder($Lock) {
     $Lock.Dispose()
     try {
         [IO.File]::Delete($Shared.Parts + $Shared.Separator + 'lock')
+        [IO.File]::Delete($Shared.Parts + $Shared.Separator + 'room')
         $complete = (Get-Delivered) -eq (Get-Requested) -and (Get-Requested) -eq [long] $Header.files
         if ($complete) { [IO.Directory]::Delete($Shared.Parts, $true) } else { [IO.Directory]::Delete($Shared.Parts) }
     } catch { return }
@@ -1362,7 +1383,9 @@ $WorkerFunctions = 'Get-Place', 'Get-Length', 'Move-Part', 'New-Sha256', 'Conver
     'Test-Token', 'Test-TokenDead', 'Get-Validator', 'Clear-Part', 'Receive-File', 'Wait-Again', 'Wait-Pause',
     'Receive-Once', 'Get-Refusal', 'Get-RetryAfter', 'Get-Objection', 'Receive-Body', 'Copy-Body', 'Confirm-Part',
     'Receive-Batch', 'Complete-Entry', 'Receive-Pack', 'Read-Exactly', 'Expand-Pack', 'Read-Member', 'Invoke-Worker'
-$Drawn = @{ Width = 0 }
+# A console of an old code page shows a question mark for what it does not know: an escape says more.
+$Drawn = @{ Width = 0; Ascii = $false }
+try { $Drawn.Ascii = [Console]::OutputEncoding.CodePage -notin 65000, 65001 } catch { $Drawn.Ascii = $true }
 $Options = @{ Quiet = $false }
 $Options = Read-Options @($args)
 if ($Options.Help) { foreach ($line in $HelpText.Split([char] 10)) { Write-Result $line.TrimEnd() }; exit 0 }
@@ -1373,17 +1396,16 @@ $Here = $PWD.ProviderPath
 $Base = [IO.Path]::GetFullPath([IO.Path]::Combine($Here, $Options.Dest))
 $Folder = Get-Folder $Base $Header.name
 $FolderName = [IO.Path]::GetFileName($Folder)
-$Root = $Folder
-if (Test-LongPaths) { $Root = $(if ($Folder.StartsWith('\\')) { '\\?\UNC' + $Folder.Substring(1) } else { '\\?\' + $Folder }) }
 $Separator = [string] [IO.Path]::DirectorySeparatorChar
 $Delay = 1.0
 if ("$env:MAST_RETRY_DELAY" -cmatch '\A[0-9]{1,4}(\.[0-9]{1,3})?\z') { $Delay = [double]::Parse($env:MAST_RETRY_DELAY, $Invariant) }
 $Shared = [hashtable]::Synchronized(@{
-    Root = $Root; Parts = $Root + $Separator + '.parts'; Separator = $Separator; Windows = $Separator -ceq '\'
+    Root = $Folder; Parts = $Folder + $Separator + '.parts'; Separator = $Separator; Windows = $Separator -ceq '\'
+    LongPaths = (Test-LongPaths)
     Verify = $Options.Verify; Tries = $Options.Tries; Delay = $Delay
     Silence = [int] [Math]::Min($Options.Timeout * 1000, 2e9)
     Token = ''; TokenDead = $false; TokenCheck = $Header.token_check; TokenLock = [object]::new()
-    TokenCheckDue = [DateTime]::MinValue; Origins = [string[]] $Header.origin
+    TokenCheckDue = [DateTime]::MinValue; Origins = [string[]] @(foreach ($origin in $Header.origin) { Get-Origin ([Uri] $origin) })
     Pack = $Header.pack; Packs = [bool] $Header.pack; PackOrigin = ''
     Pauses = [hashtable]::Synchronized(@{}); Client = $null; Why = 'Not fetched: the run was interrupted.'
     Stop = [Threading.Tasks.TaskCompletionSource[bool]]::new()
@@ -1406,7 +1428,7 @@ try {
     Set-Token $Survey
     Restore-Measures
     $Begun = $true
-    Register-End
+    if (-not $Shared.Windows) { Register-End }
     Invoke-Workers
     $Status = Complete-Run $(if ($Shared.Stop.Task.IsCompleted -and -not $Shared.Why.StartsWith('The disk')) { 143 } else { 0 })
 } finally {

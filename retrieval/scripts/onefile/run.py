@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from retrieval.scripts.onefile.fetch import Brake, Settings, Worker
+from retrieval.scripts.onefile.fetch import FULL, Brake, Settings, Worker
 from retrieval.scripts.onefile.options import Options, at_terminal, chosen_folder, parsed, selector
 from retrieval.scripts.onefile.packs import Packer, batches
 from retrieval.scripts.onefile.paths import HTML_NAME, JSON_NAME, PARTS_FOLDER, SUMS_NAME, Unsafe, long_path, place
@@ -27,16 +27,19 @@ from retrieval.scripts.onefile.words import Console, shown_files, shown_size
 
 _TICK = 0.2
 _SECONDS_TO_STOP = 5.0
+_BYTES_PER_ROW = 1000
+_MOST_ROOM = 64 * 1024 * 1024
 _INTERRUPTED = "Not fetched: the run was interrupted."
 
 
 class Survey(NamedTuple):
-    """What is to be done: counts of files, and bytes as far as sizes are known."""
+    """What is to be done: counts of files, and bytes as far as sizes are known; `room` bytes for the manifests."""
 
     missing: int
     protected: int
     bytes: int
     unknown: int
+    room: int
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -88,13 +91,14 @@ class Run:
     def _survey(self) -> Survey:
         """Look at every file of the plan: is it wanted, is it here?"""
         wanted = selector(self.options.only)
-        missing = protected = size = unknown = 0
+        missing = protected = size = unknown = room = 0
         for entry in self.plan.entries():
             if not wanted(entry.path):
                 continue
             here = _is_here(self.folder, entry)
             code = PENDING if not here else TO_CHECK if self.options.verify else HERE
             self.state.record(entry.number, code)
+            room += _BYTES_PER_ROW + 4 * (len(entry.uri) + len(entry.path))
             if not here:
                 missing += 1
                 protected += entry.protected
@@ -102,7 +106,7 @@ class Run:
                 unknown += entry.size is None
         if self.options.only and not self.state.requested:
             raise CannotStart(f"No file of this script matches --only {' '.join(self.options.only)}")
-        return Survey(missing, protected, size, unknown)
+        return Survey(missing, protected, size, unknown, min(room, _MOST_ROOM))
 
     def _announce(self, survey: Survey) -> None:
         if self.options.only:
@@ -136,11 +140,12 @@ class Run:
         try:
             os.makedirs(parts, exist_ok=True)
             lock = os.open(os.path.join(parts, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            if not _locked(lock):
+                os.close(lock)
+                raise CannotStart(f"Another run is at work in {self.folder}.")
+            _reserve(os.path.join(parts, "room"), survey.room)
         except OSError as error:
             raise CannotStart(f"{self.folder} cannot be written: {error.strerror}.") from error
-        if not _locked(lock):
-            os.close(lock)
-            raise CannotStart(f"Another run is at work in {self.folder}.")
         free = shutil.disk_usage(parts).free
         if survey.bytes > free + self._half_done(parts):
             os.close(lock)
@@ -220,6 +225,7 @@ class Run:
         for entry in self._to_do():
             self.state.record(entry.number, SKIPPED, self.brake.why or "Not fetched.")
         report = Report(self.plan, self.state, self.folder)
+        self._make_room()
         try:
             report.write()
             where = f"manifests: {', '.join((HTML_NAME, JSON_NAME, SUMS_NAME))} in {self.folder}"
@@ -230,8 +236,13 @@ class Run:
             return 128 + self.signal
         return 0 if self.state.complete and where.startswith("manifests") else 1
 
+    def _make_room(self) -> None:
+        with suppress(OSError):
+            os.unlink(long_path(os.path.join(self.folder, PARTS_FOLDER, "room")))
+
     def _tidy(self, lock: int | None) -> None:
         """Leave nothing but parts that a next run can go on with."""
+        self._make_room()
         parts = long_path(os.path.join(self.folder, PARTS_FOLDER))
         if lock is not None:
             os.close(lock)
@@ -252,6 +263,19 @@ def _is_here(folder: str, entry: Entry) -> bool:
     except (OSError, ValueError, Unsafe):
         return False
     return os.path.isfile(place_here) and entry.size in {None, size}
+
+
+def _reserve(path: str, size: int) -> None:
+    """Take room on the disk for the manifests: the files may fill it, and then there is something to tell."""
+    with open(path, "wb") as opened:
+        opened.truncate(size)
+        if not size or not hasattr(os, "posix_fallocate"):
+            return
+        try:
+            os.posix_fallocate(opened.fileno(), 0, size)
+        except OSError as error:
+            if error.errno in FULL:
+                raise
 
 
 def _locked(lock: int) -> bool:
