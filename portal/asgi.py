@@ -4,10 +4,13 @@
 - A long answer holds no database connection while it runs. Django gives it back when the answer ends, so a
   classroom of slow downloads would take the whole pool.
 - A synchronous iterator, such as a static file, is read piece by piece; Django reads it whole into memory.
+- An iterator whose client has gone is closed at once. Django cancels its own task, which mostly waits in `send`: the
+  iterator then stays as it is until Python collects the traceback that holds it, minutes later.
 """
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from typing import Any
 
 import django
@@ -28,10 +31,13 @@ class StreamingHandler(ASGIHandler):
     async def send_response(self, response: HttpResponseBase, send: Callable[..., Any]) -> None:
         """Send the answer; a streaming one without a database connection of its request's thread."""
         if isinstance(response, StreamingHttpResponse):
-            await sync_to_async(connections.close_all)()
             if not response.is_async:
                 response.streaming_content = read_in_threads(iter(response.streaming_content))  # type: ignore[arg-type]  # not async
-        await super().send_response(response, send)
+            async with aclosing(response._iterator):  # type: ignore[attr-defined]  # closing a wrapper of it would not do
+                await sync_to_async(connections.close_all)()
+                await super().send_response(response, send)
+        else:
+            await super().send_response(response, send)
 
 
 async def read_in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -1,6 +1,7 @@
 """Long answers: they hold no database connection, and no synchronous one is read into memory."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
@@ -43,13 +44,39 @@ def large(request: HttpRequest) -> StreamingHttpResponse:
     return StreamingHttpResponse(pieces())
 
 
-urlpatterns = [path("synchronous", synchronous), path("database", database), path("large", large)]
+def endless(request: HttpRequest) -> StreamingHttpResponse:
+    async def pieces() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"more"
+        finally:
+            events.append("closed")
+
+    return StreamingHttpResponse(pieces())
+
+
+urlpatterns = [
+    path("synchronous", synchronous),
+    path("database", database),
+    path("large", large),
+    path("endless", endless),
+]
 
 
 @pytest.fixture(autouse=True)
 def these_pages(settings: Settings) -> None:
     settings.ROOT_URLCONF = __name__
     events.clear()
+
+
+def scope_of(page: str) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "method": "GET",
+        "path": page,
+        "query_string": b"",
+        "headers": [(b"host", b"testserver")],
+    }
 
 
 def bodies(page: str) -> list[bytes]:
@@ -65,14 +92,7 @@ def bodies(page: str) -> list[bytes]:
         if message.get("body"):
             events.append(f"sent {message['body'][:1].decode()}")
 
-    scope = {
-        "type": "http",
-        "method": "GET",
-        "path": page,
-        "query_string": b"",
-        "headers": [(b"host", b"testserver")],
-    }
-    asyncio.run(application(scope, receive, send))
+    asyncio.run(application(scope_of(page), receive, send))
     assert sent[0]["status"] == 200
     return [message["body"] for message in sent[1:] if message.get("body")]
 
@@ -86,6 +106,34 @@ def test_a_long_answer_has_given_its_database_connection_back() -> None:
 def test_a_synchronous_answer_is_sent_as_it_is_read() -> None:
     assert bodies("/synchronous") == [b"0", b"1", b"2"]
     assert events == ["read 0", "sent 0", "read 1", "sent 1", "read 2", "sent 2"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_whose_client_goes_while_it_takes_nothing_is_closed_at_once() -> None:
+    taken, left = asyncio.Event(), False
+
+    async def receive() -> dict[str, Any]:
+        nonlocal left
+        if not left:
+            left = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        await taken.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Mapping[str, Any]) -> None:
+        if message.get("body"):
+            taken.set()
+            await asyncio.Future[None]()
+
+    async def come_and_go() -> None:
+        await application(scope_of("/endless"), receive, send)
+        assert events == ["closed"]
+
+    gc.disable()
+    try:
+        asyncio.run(come_and_go())
+    finally:
+        gc.enable()
 
 
 @pytest.mark.django_db(transaction=True)

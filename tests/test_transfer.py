@@ -176,10 +176,7 @@ def test_a_client_that_vanishes_shortly_before_the_end_completes_nothing(
         answer, opened = begin(site, retrieval, cookie)
         assert len(answer.read(22 * MB)) == 22 * MB
         opened.close()
-        # That its file is closed is another test's; here the stream only needs the time to end.
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline and any("uncal" in path for path in site.open_files()):
-            time.sleep(0.05)
+        until(lambda: not any("uncal" in path for path in site.open_files()), "the file is closed")
         until(lambda: Retrieval.objects.latest("created").bytes_sent > 0, "what was sent is written down")
         retrieval.refresh_from_db()
         assert retrieval.phase == Phase.EXECUTING
