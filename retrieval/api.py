@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
+from django.http import QueryDict
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
@@ -13,6 +14,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.decorators import api_view
 from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,13 +22,15 @@ from rest_framework.views import APIView
 
 from portal.errors import Problem, body
 from portal.parameters import whole
-from retrieval import accounting, delivery, history, plan
+from retrieval import accounting, delivery, history, packs, plan
 from retrieval.answer import Conditions
-from retrieval.current import basket_of, known_key, lasting_key
+from retrieval.current import basket_of, known_key, lasting_key, uris_in
 from retrieval.models import Outcome, Phase, Retrieval, RetrievalFile
+from retrieval.scripts.entry import PACK_BYTES, PACK_FILES
 from retrieval.serializers import (
     ChangesSerializer,
     CreateSerializer,
+    PackSerializer,
     RetrievalFilePageSerializer,
     RetrievalFileSerializer,
     RetrievalPageSerializer,
@@ -246,6 +250,37 @@ class Download(APIView):
                 status=problem.status,
                 headers={"Retry-After": str(delivery.RETRY_SECONDS)},
             )
+
+
+class Uris(BaseParser):
+    """A form that repeats the field `uri` more often than Django reads fields."""
+
+    media_type = "application/x-www-form-urlencoded"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> QueryDict:
+        """The form, with that field alone."""
+        del media_type, parser_context
+        form = QueryDict(mutable=True)
+        form.setlist("uri", uris_in(stream, packs.MOST_BYTES))
+        return form
+
+
+class Pack(APIView):
+    """Small files together: what a script asks for. Writes nothing down."""
+
+    content_negotiation_class = Indifferent
+    parser_classes = [Uris]
+
+    @extend_schema(
+        operation_id="retrieval_pack",
+        description=f"At most {PACK_FILES:,} files, together at most {PACK_BYTES:,} bytes.",
+        request={"application/x-www-form-urlencoded": PackSerializer},
+        responses={(200, "application/x-tar"): OpenApiTypes.BINARY, 413: OpenApiTypes.OBJECT},
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        """A tar whose members are named by their places in the request: 0, 1, …; what cannot be had is left out."""
+        uris = request.data.getlist("uri") if isinstance(request.data, QueryDict) else []
+        return packs.respond(uris, request.user, timezone.now())
 
 
 def _seconds(text: str) -> float:

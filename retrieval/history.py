@@ -71,7 +71,7 @@ def headline(retrieval: Retrieval) -> str:
     """The truth about a retrieval in one or two sentences, as in "398 of 407 files delivered; 9 are …"."""
     match retrieval.phase:
         case _ if retrieval.method == Method.SCRIPT:
-            parts = [_scripted(retrieval)]
+            parts = [f"{_of(retrieval, retrieval.delivered + retrieval.pending)} can be fetched with the script"]
         case Phase.QUEUED if retrieval.length is None:
             files, size = unmeasured(retrieval)
             parts = [
@@ -100,16 +100,6 @@ def conservation(retrieval: Retrieval) -> str:
     return f"{retrieval.requested:,} requested = " + " + ".join(f"{number:,} {word}" for number, word in parts)
 
 
-def _scripted(retrieval: Retrieval) -> str:
-    """A script holds all files: what it cannot fetch now it may fetch with a token, or later."""
-    freely = f"{_of(retrieval, retrieval.delivered + retrieval.pending)} are yours to fetch with the script"
-    return (
-        f"{freely}; with a token that gives the right to them it fetches the others"
-        if retrieval.denied
-        else freely
-    )
-
-
 def _of(retrieval: Retrieval, number: int) -> str:
     return f"{number:,} of {counted(retrieval.requested, 'file')}"
 
@@ -121,13 +111,14 @@ def _denied(retrieval: Retrieval) -> str:
         first=Min("public_on"), last=Max("public_on"), known=Count("public_on")
     )
     number, verb = f"{retrieval.denied:,}", "is" if retrieval.denied == 1 else "are"
+    way = ", and in the script for those who give it a token" if retrieval.method == Method.SCRIPT else ""
     if not dates["known"]:
-        return f"{number} {verb} not yours to read"
+        return f"{number} {verb} not yours to read{way}"
     if dates["known"] < retrieval.denied:
-        return f"{number} {verb} not yours to read, some of them until {dates['first']}"
+        return f"{number} {verb} not yours to read, some of them until {dates['first']}{way}"
     if dates["first"] == dates["last"]:
-        return f"{number} {verb} exclusive until {dates['first']}"
-    return f"{number} {verb} exclusive, the first until {dates['first']}, the last until {dates['last']}"
+        return f"{number} {verb} exclusive until {dates['first']}{way}"
+    return f"{number} {verb} exclusive, the first until {dates['first']}, the last until {dates['last']}{way}"
 
 
 def _failed(retrieval: Retrieval) -> str:

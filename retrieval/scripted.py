@@ -47,10 +47,10 @@ def respond(retrieval: Retrieval, now: datetime, *, head: bool = False) -> HttpR
     if retrieval.phase in {Phase.PENDING, Phase.ABORTED, Phase.ARCHIVED}:
         message = f"{retrieval.name} is {retrieval.phase}. Its page can retrieve the same files again."
         raise Problem(message, code="conflict", status=409)
-    emitter = EMITTERS[retrieval.script]
+    emitter, whole = EMITTERS[retrieval.script], header_of(retrieval, now)
 
     async def pieces() -> AsyncIterator[bytes]:
-        async for piece in written(emitter, header_of(retrieval, now), entries_of(retrieval, now)):
+        async for piece in written(emitter, whole, entries_of(retrieval, now)):
             yield piece
         await aside(accounting.handed_over, retrieval.pk, timezone.now())
 

@@ -21,6 +21,12 @@ class CreateSerializer(serializers.Serializer[Any]):
     )
 
 
+class PackSerializer(serializers.Serializer[Any]):
+    """The files that are to travel together."""
+
+    uri = serializers.ListField(child=serializers.CharField(), help_text="Repeated, one for each file")
+
+
 class CountsSerializer(serializers.Serializer[Any]):
     """requested = delivered + denied + failed + skipped + pending, always; pending is 0 when it has ended."""
 

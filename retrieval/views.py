@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from portal.errors import Problem
 from portal.models import Observation
-from retrieval import accounting, by_uri, delivery, history, onefile, packs, plan, scripted
+from retrieval import accounting, by_uri, delivery, history, onefile, plan, scripted
 from retrieval.answer import Conditions
 from retrieval.current import basket_of, known_key, lasting_key, uris_of
 from retrieval.models import Outcome, Phase, Retrieval
@@ -168,13 +168,6 @@ def bundle_sh(request: HttpRequest) -> HttpResponseBase:
     """The bash script for files given as repeated `uri` (astroquery's curl_flag); writes nothing down."""
     wanted = uris_of(request, by_uri.MOST_BYTES)
     return by_uri.script(wanted, request.user, timezone.now(), head=request.method == "HEAD")
-
-
-@csrf_exempt
-@require_POST
-def pack(request: HttpRequest) -> HttpResponseBase:
-    """Small files given as repeated `uri`, as one tar: what a script asks for. Writes nothing down."""
-    return packs.respond(uris_of(request, packs.MOST_BYTES), request.user, timezone.now())
 
 
 def _conditions(request: HttpRequest) -> Conditions:

@@ -127,11 +127,9 @@ def _divided(url: str, uri: str, word: str) -> tuple[str, str]:
     if word == uri and url.endswith(uri):
         return url.removesuffix(uri) or "-", "="
     quoted = quote(uri, safe=":/")
-    if url.endswith(quoted):
-        return url.removesuffix(quoted) or "-", quoted
-    folder = url.rindex("/") + 1 if url.count("/") > 2 else 0
-    rest = url[folder:] or "-"
-    return (url[:folder] or "-", rest) if rest != "=" else ("-", url)
+    end = len(url) - len(quoted) if url.endswith(quoted) else url.rfind("/", len("https://")) + 1
+    prefix, rest = url[:end], url[end:]
+    return ("-", url) if rest in {"-", "="} else (prefix or "-", rest or "-")
 
 
 EMITTER = Emitter("bash", "sh", "text/x-shellscript; charset=utf-8", lines, "bash {file}")

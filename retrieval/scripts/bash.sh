@@ -329,6 +329,11 @@ check_space() {
             "Make room, choose another place with --dest, or fewer files with --only."
 }
 
+reserve() { # room for the manifests, whatever the files do to the disk
+    size=$((SELECTED + 64))
+    dd if=/dev/zero of="$S/reserve" bs=1024 count=$((size < 65536 ? size : 65536)) 2>/dev/null || die "the disk is full."
+}
+
 bytes() { # $1 for people
     awk -v n="$1" 'BEGIN {
         split("bytes kB MB GB TB PB", unit, " ")
@@ -871,7 +876,8 @@ hold() { # until the moment that a server has named
 
 work() { # as worker $1; while curl fetches one list, what came for the one before it is judged
     W=$1 CURL='' DONE=0 DONE_BYTES=0 NEXT=$1 STEP=$JOBS TAKEN=0 BEFORE=''
-    trap '[ -z "$CURL" ] || kill "$CURL" 2>/dev/null; exit 0' TERM
+    trap '' INT
+    trap '[ -z "$CURL" ] || kill -KILL "$CURL" 2>/dev/null; exit 0' TERM
     while [ ! -e "$S/stop" ] && kill -0 "$MAIN" 2>/dev/null; do
         hold
         if due || claim; then
@@ -892,9 +898,10 @@ work() { # as worker $1; while curl fetches one list, what came for the one befo
 }
 
 attend() {
-    { wait "$CURL"; } 2>/dev/null
+    wait "$CURL"
     RC=$?
     CURL=''
+    [ $RC -ne 23 ] || rm -f "$S/reserve" # the disk is full: room for the notes
     if awk '/^[0-9]+ [^ ]* (401|429|503) / { found = 1 } END { exit !found }' "$BEFORE.out"; then
         conclude "$BEFORE" "$KIND" # before anything else is asked for: the server is too busy, or the token dead
         BEFORE=''
@@ -922,7 +929,8 @@ progress() {
     every=60 end=$NEWLINE
     [ ! -t 1 ] || every=2 end=$(printf '\r')
     before=$!
-    trap 'trap "" TERM; : >"$S/silent"; [ $! = $before ] || kill $!; exit 0' TERM
+    trap '' INT # Ctrl-C reaches all; whoever started this decides what it means
+    trap 'trap "" TERM; : >"$S/silent"; [ $! = $before ] || kill -KILL $!; exit 0' TERM
     while :; do
         sleep $every >/dev/null 2>&1 &
         wait $!
@@ -940,7 +948,7 @@ run_workers() {
     [ "$LISTS" -ge "$JOBS" ] || JOBS=$((LISTS > 0 ? LISTS : 1))
     WORKERS='' number=1
     while [ $number -le "$JOBS" ]; do
-        work $number &
+        work $number 2>"$S/$number.errors" &
         WORKERS="$WORKERS $!"
         number=$((number + 1))
     done
@@ -1028,6 +1036,10 @@ write_manifests() {
             print mark $3 "  " name
         }' "$S/final" >"$S/sums"
     html_manifest >"$S/html"
+    if ! { grep -q '^</html>$' "$S/html" && grep -q '"left_out": [0-9]*}}$' "$S/json"; }; then
+        warn "The disk is full: the manifests in $PWD are not of this run."
+        return
+    fi
     if ! { mv -f "$S/html" MANIFEST.HTML && mv -f "$S/json" MANIFEST.json && mv -f "$S/sums" SHA256SUMS; } 2>/dev/null; then
         warn "The manifests could not be written to $PWD: check your rights and the disk."
     fi
@@ -1099,6 +1111,7 @@ summary() {
         [ $MISSING -le 50 ] || say "  and $((MISSING - 50)) more: the manifests list them all."
     fi
     say "Manifests: $HERE/MANIFEST.HTML, MANIFEST.json, SHA256SUMS"
+    [ "$SKIPPED" -eq 0 ] || [ -e "$S/stop" ] || head -n 5 "$S"/*.errors >&2
     [ "$FAILED$SKIPPED" = 00 ] || say "Run this script again to fetch what is missing; what is here stays."
 }
 
@@ -1108,6 +1121,7 @@ clean_up() {
 }
 
 finish() {
+    rm -f "$S/reserve"
     settle
     write_manifests
     summary
@@ -1164,6 +1178,7 @@ main() {
     trap 'stopped 129' HUP
     say "$NAME: $SELECTED files ($(bytes "$BYTES")) to $HERE"
     check_space
+    reserve
     common_options
     get_token
     finish_parts

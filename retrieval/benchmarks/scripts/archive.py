@@ -7,7 +7,7 @@ import asyncio
 import re
 import sys
 
-from retrieval.benchmarks.scripts.content import content
+from retrieval.benchmarks.scripts.load import content
 
 _REQUEST = re.compile(rb"(GET|HEAD) /([0-9]+)/([0-9]+)[ ?]")
 _RANGE = re.compile(rb"(?i)\r\nrange: *bytes=([0-9]+)-")
