@@ -12,16 +12,21 @@ from portal.embedded.processes import SOURCES
 
 # Debian package: what shows that it, or something as good, is here.
 NEEDED = {
+    "aria2": ("aria2c",),
+    "busybox": ("busybox",),
     "chromium": (os.environ.get("CHROMIUM", "chromium"), "google-chrome"),
     "default-jdk-headless": ("jar",),
     "fonts-dejavu-core": ("/usr/share/fonts/truetype/dejavu",),
+    "gawk": ("gawk",),
     "libarchive-tools": ("bsdtar",),
     "memcached": ("memcached",),
     "nginx-light": ("nginx", "/usr/sbin/nginx"),
     "openssl": ("openssl",),
+    "original-awk": ("original-awk",),
     "p7zip-full": ("7z",),
     "postgresql": ("/usr/lib/postgresql",),
     "redis-server": ("redis-server",),
+    "shellcheck": ("shellcheck",),
     "swift-account": ("swift-account-server",),
     "swift-container": ("swift-container-server",),
     "swift-object": ("swift-object-server",),

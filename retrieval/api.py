@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
+from django.http import QueryDict
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
@@ -13,6 +14,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.decorators import api_view
 from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,13 +22,15 @@ from rest_framework.views import APIView
 
 from portal.errors import Problem
 from portal.parameters import whole
-from retrieval import accounting, delivery, history, plan, progress
+from retrieval import accounting, delivery, history, packs, plan, progress
 from retrieval.answer import Conditions
-from retrieval.current import address_of, basket_of, known_key, lasting_key
+from retrieval.current import address_of, basket_of, known_key, lasting_key, uris_in
 from retrieval.models import Outcome, Phase, Retrieval, RetrievalFile
+from retrieval.scripts.entry import PACK_BYTES, PACK_FILES
 from retrieval.serializers import (
     ChangesSerializer,
     CreateSerializer,
+    PackSerializer,
     RetrievalFilePageSerializer,
     RetrievalFileSerializer,
     RetrievalPageSerializer,
@@ -68,6 +72,7 @@ def _body(request: Request, retrieval: Retrieval) -> dict[str, Any]:
     same = (
         "name",
         "method",
+        "script",
         "phase",
         "duplicates",
         "bytes",
@@ -217,7 +222,7 @@ class Indifferent(BaseContentNegotiation):
 
 
 class Download(APIView):
-    """The bundle; HEAD gives its headers alone."""
+    """The bundle or script; HEAD gives its headers alone."""
 
     content_negotiation_class = Indifferent
 
@@ -236,6 +241,7 @@ class Download(APIView):
             (206, "application/x-tar"): OpenApiTypes.BINARY,
             (200, "application/gzip"): OpenApiTypes.BINARY,
             (206, "application/gzip"): OpenApiTypes.BINARY,
+            (200, "text/x-shellscript"): OpenApiTypes.BINARY,
             304: OpenApiResponse(description="The client has it already (If-None-Match)"),
             (206, "multipart/byteranges"): OpenApiTypes.BINARY,
             409: OpenApiTypes.OBJECT,
@@ -245,7 +251,10 @@ class Download(APIView):
         },
     )
     def get(self, request: Request, retrieval_id: str) -> HttpResponseBase:
-        """The bundle, with an exact length; it resumes (Range, If-Range). 409 says why it cannot be had (yet)."""
+        """The bundle, with an exact length; it resumes (Range, If-Range). Or the script, written while it is sent.
+
+        409 says why it cannot be had (yet).
+        """
         retrieval = _found(request, retrieval_id)
         headers = request.headers
         conditions = Conditions(
@@ -261,6 +270,37 @@ class Download(APIView):
             head=request.method == "HEAD",
             address=address_of(request),
         )
+
+
+class Uris(BaseParser):
+    """A form that repeats the field `uri` more often than Django reads fields."""
+
+    media_type = "application/x-www-form-urlencoded"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> QueryDict:
+        """The form, with that field alone."""
+        del media_type, parser_context
+        form = QueryDict(mutable=True)
+        form.setlist("uri", uris_in(stream, packs.MOST_BYTES))
+        return form
+
+
+class Pack(APIView):
+    """Small files together: what a script asks for. Writes nothing down."""
+
+    content_negotiation_class = Indifferent
+    parser_classes = [Uris]
+
+    @extend_schema(
+        operation_id="retrieval_pack",
+        description=f"At most {PACK_FILES:,} files, together at most {PACK_BYTES:,} bytes.",
+        request={"application/x-www-form-urlencoded": PackSerializer},
+        responses={(200, "application/x-tar"): OpenApiTypes.BINARY, 413: OpenApiTypes.OBJECT},
+    )
+    def post(self, request: Request) -> HttpResponseBase:
+        """A tar whose members are named by their places in the request: 0, 1, …; what cannot be had is left out."""
+        uris = request.data.getlist("uri") if isinstance(request.data, QueryDict) else []
+        return packs.respond(uris, request.user, timezone.now())
 
 
 def _seconds(text: str) -> float:

@@ -6,6 +6,7 @@ from retrieval import api
 
 urlpatterns = [
     path("", api.index, name="index"),
+    path("pack", api.Pack.as_view(), name="pack"),
     path("<str:retrieval_id>/", api.show, name="show"),
     path("<str:retrieval_id>/files/", api.files, name="files"),
     path("<str:retrieval_id>/download", api.Download.as_view(), name="download"),

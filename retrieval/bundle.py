@@ -26,7 +26,7 @@ from retrieval.layout.writing import LaidFile, LayoutWriter, Packing
 from retrieval.models import Method, Outcome, PackedSize, Retrieval, RetrievalFile
 from retrieval.packing import PackingReader, PieceReader, plain_reader, unpacked
 from retrieval.ranges import Span
-from retrieval.tarplan import TarFormat
+from retrieval.tarplan import TarFormat, TarPlan
 from retrieval.zipplan import ZipFormat
 
 OPEN = (Outcome.PENDING, Outcome.DELIVERED, Outcome.SKIPPED)
@@ -69,7 +69,7 @@ class Row(NamedTuple):
 class Bundle:
     """A laid-out bundle. Member i of the plan is the file at `positions[i]`; the manifests follow the last."""
 
-    plan: StoredArchive | StoredGzip
+    plan: StoredArchive | StoredGzip | TarPlan
     sources: Sources
     positions: Sequence[int]
     product_ids: Sequence[int]

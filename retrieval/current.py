@@ -3,14 +3,27 @@
 Strangers are known by a key in their session, which survives signing in; what they retrieved is then theirs.
 """
 
+from io import BytesIO
+from typing import Protocol
+from urllib.parse import parse_qsl
+
 from django.conf import settings
 from django.http import HttpRequest
 
 from basket.models import Basket
 from portal.addresses import client_address
+from portal.errors import Problem
 from retrieval import history
 
 KEY = "retrievals"
+
+
+class Readable(Protocol):
+    """A stream of bytes, or a request."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes."""
+        ...
 
 
 def address_of(request: HttpRequest) -> str:
@@ -42,3 +55,21 @@ def lasting_key(request: HttpRequest) -> str:
     if not request.user.is_authenticated:
         request.session[KEY] = key
     return key
+
+
+def uris_of(request: HttpRequest, most_bytes: int) -> list[str]:
+    """The values of the repeated field `uri`, of the form or the query. Raises Problem: 413 above `most_bytes`."""
+    if request.method != "POST":
+        return uris_in(BytesIO(request.META.get("QUERY_STRING", "").encode()), most_bytes)
+    if request.content_type == "multipart/form-data":
+        return request.POST.getlist("uri")
+    return uris_in(request, most_bytes)
+
+
+def uris_in(form: Readable, most_bytes: int) -> list[str]:
+    """The same of an encoded form, at whatever number of fields: Django stops at DATA_UPLOAD_MAX_NUMBER_FIELDS."""
+    body = form.read(most_bytes + 1)
+    if len(body) > most_bytes:
+        message = f"The list of files has more than {most_bytes:,} bytes. Ask for fewer at a time."
+        raise Problem(message, field="uri", code="too_large", status=413)
+    return [value for name, value in parse_qsl(body.decode("utf-8", "replace")) if name == "uri"]

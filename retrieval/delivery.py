@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from portal import access
 from portal.errors import Problem
 from portal.quantities import counted
-from retrieval import accounting, streams
+from retrieval import accounting, scripted, streams
 from retrieval import bundle as layouts
 from retrieval.accounting import Fault, Superseded
 from retrieval.answer import Conditions, Entity, answer
@@ -56,11 +56,13 @@ def respond(
     head: bool = False,
     address: str = "",
 ) -> HttpResponseBase:
-    """The bundle, or the ranges asked for; `address` is the client's.
+    """The bundle, or the ranges asked for, where `address` is the client's; or the script, which has no ranges.
 
     Raises Problem (409) when it cannot be sent, naming the file at fault and what to do; NotReady while its files
     are being measured; Unavailable while a store cannot be read; TooManyStreams (429).
     """
+    if retrieval.method == Method.SCRIPT:
+        return scripted.respond(retrieval, now, head=head)
     bundle, guarded = prepare(retrieval, user, now)
     entity = Entity(
         etag=bundle.plan.etag,

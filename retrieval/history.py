@@ -13,7 +13,7 @@ from portal.errors import Problem
 from portal.models import Product, StoredFile
 from portal.quantities import counted, format_size
 from retrieval.bundle import unmeasured
-from retrieval.models import Outcome, Phase, Retrieval, RetrievalFile
+from retrieval.models import Method, Outcome, Phase, Retrieval, RetrievalFile
 
 LONGEST_WAIT_SECONDS = 30.0
 SHORTEST_SLEEP_SECONDS = 0.1
@@ -74,7 +74,9 @@ def wait_while(retrieval: Retrieval, phase: str, seconds: float) -> None:
 
 
 def is_ready(retrieval: Retrieval) -> bool:
-    """Whether its bundle can be downloaded now."""
+    """Whether its bundle or script can be downloaded now."""
+    if retrieval.method == Method.SCRIPT:
+        return retrieval.phase not in {Phase.PENDING, Phase.ABORTED, Phase.ARCHIVED}
     return retrieval.length is not None and retrieval.phase not in {Phase.ABORTED, Phase.ARCHIVED}
 
 
@@ -83,6 +85,8 @@ def headline(retrieval: Retrieval) -> str:
     match retrieval.phase:
         case Phase.PENDING:
             parts = [f"Preparing: {_of(retrieval, retrieval.frozen)} looked at"]
+        case _ if retrieval.method == Method.SCRIPT:
+            parts = [f"{_of(retrieval, retrieval.delivered + retrieval.pending)} can be fetched with the script"]
         case Phase.QUEUED if retrieval.length is None:
             parts = [_awaited(retrieval)]
         case Phase.QUEUED:
@@ -126,13 +130,14 @@ def _denied(retrieval: Retrieval) -> str:
         first=Min("public_on"), last=Max("public_on"), known=Count("public_on")
     )
     number, verb = f"{retrieval.denied:,}", "is" if retrieval.denied == 1 else "are"
+    way = ", and in the script for those who give it a token" if retrieval.method == Method.SCRIPT else ""
     if not dates["known"]:
-        return f"{number} {verb} not yours to read"
+        return f"{number} {verb} not yours to read{way}"
     if dates["known"] < retrieval.denied:
-        return f"{number} {verb} not yours to read, some of them until {dates['first']}"
+        return f"{number} {verb} not yours to read, some of them until {dates['first']}{way}"
     if dates["first"] == dates["last"]:
-        return f"{number} {verb} exclusive until {dates['first']}"
-    return f"{number} {verb} exclusive, the first until {dates['first']}, the last until {dates['last']}"
+        return f"{number} {verb} exclusive until {dates['first']}{way}"
+    return f"{number} {verb} exclusive, the first until {dates['first']}, the last until {dates['last']}{way}"
 
 
 def _failed(retrieval: Retrieval) -> str:

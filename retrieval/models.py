@@ -33,6 +33,7 @@ class Method(models.TextChoices):
     ZIP = "zip", "Zip"
     TAR = "tar", "Tar"
     TAR_GZ = "tar.gz", "Compressed tar"
+    SCRIPT = "script", "Script"
 
 
 BUNDLES = frozenset({Method.ZIP, Method.TAR, Method.TAR_GZ})
@@ -74,6 +75,7 @@ class Retrieval(models.Model):
     name = models.CharField(max_length=128)  # MAST_<UTC stamp>
     method = models.CharField(max_length=16, choices=Method.choices)
     phase = models.CharField(max_length=16, choices=Phase.choices, default=Phase.PENDING)
+    script = models.CharField(max_length=16, blank=True)  # which, where that is the method
     layout = models.CharField(max_length=16, default="nested")
     remove_completed = models.BooleanField(default=False)
     created = models.DateTimeField(auto_now_add=True)

@@ -25,8 +25,10 @@ from portal.quantities import format_size
 from retrieval import bundle, compression, rights, selection, splitting
 from retrieval.freezing import conclude, freeze_all, too_large
 from retrieval.models import BUNDLES, Method, Outcome, Phase, Retrieval, RetrievalFile, Selection, Split
+from retrieval.scripts import EMITTERS
 
 LAYOUTS = ("nested", "flat")
+DEFAULT_SCRIPT = "bash"
 
 FEW = 3000
 """So many files are frozen at once, in about a third of a second; more are left to a worker."""
@@ -39,17 +41,21 @@ NOBODYS = np.zeros(0, np.int64)
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """How somebody wants the files: `method` and `layout` by name; `split` into parts of at most `part_bytes`."""
+    """How somebody wants the files: `method` and `layout` by name; `split` into parts of at most `part_bytes`; which
+    `script`, where that is the method."""
 
     method: str = Method.ZIP
     layout: str = "nested"
     remove_completed: bool = False
     split: bool = False
     part_bytes: int | None = None
+    script: str = ""
 
     def check(self) -> None:
         """Raise Problem (422) for what there is not."""
         check(self.method, self.layout)
+        if self.method == Method.SCRIPT:
+            check_script(self.script)
         limit = settings.STREAM_LIMIT_BYTES
         if self.part_bytes is not None and not min(SMALLEST_PART_BYTES, limit) <= self.part_bytes <= limit:
             message = f"part_bytes={self.part_bytes}: a part holds {SMALLEST_PART_BYTES:,} to {limit:,} bytes."
@@ -75,6 +81,7 @@ def freeze(
     remove_completed: bool = False,
     split: bool = False,
     part_bytes: int | None = None,
+    script: str = "",
     key: str = "",
 ) -> Retrieval:
     """Freeze the basket's selected files for this person; `key` is the stranger's.
@@ -85,7 +92,7 @@ def freeze(
 
     Raises Problem: 422 for an unknown method or layout and for an empty selection, 413 above STREAM_LIMIT_BYTES.
     """
-    wish = Wish(method, layout, remove_completed, split, part_bytes)
+    wish = Wish(method, layout, remove_completed, split, part_bytes, script or DEFAULT_SCRIPT)
     wish.check()
     found, observations = chosen(basket) if basket.pk is not None else ([], NOBODYS)
     if not found:
@@ -128,7 +135,7 @@ def again(old: Retrieval, user: access.User, now: datetime, *, missing_only: boo
     if not len(keys):
         raise Problem(f"No file of {old.name} failed: there is nothing to retry.", code="conflict", status=409)
     asker = Asker(user, now, old.key)
-    wish = Wish(old.method, old.layout, old.remove_completed)
+    wish = Wish(old.method, old.layout, old.remove_completed, script=old.script)
     name = f"MAST_{now:%Y-%m-%dT%H%M%S}"
     piece = _Piece(name, len(keys), bytes=_bytes_of(old, missing_only=missing_only))
     if old.split and not missing_only:
@@ -164,6 +171,13 @@ class _Piece:
     split: Split | None = None
     number: int = 1
     of: int = 1
+
+
+def check_script(script: str) -> None:
+    """Raise Problem (422) unless there is such a script."""
+    if script not in EMITTERS:
+        message = f"script={script} is not available here. Available: {', '.join(EMITTERS)}."
+        raise Problem(message, field="script", status=422)
 
 
 def _nothing_selected() -> Problem:
@@ -253,6 +267,7 @@ def _new(asker: Asker, wish: Wish, piece: _Piece, basket_id: int | None) -> Retr
         key=asker.key,
         name=piece.name,
         method=wish.method,
+        script=wish.script if wish.method == Method.SCRIPT else "",
         layout=wish.layout,
         remove_completed=wish.remove_completed,
         compressor=compression.name() if wish.method == Method.TAR_GZ else "",

@@ -5,12 +5,16 @@ from typing import Any
 from rest_framework import serializers
 
 from retrieval.models import Method, Outcome, Phase
+from retrieval.scripts import EMITTERS
 
 
 class CreateSerializer(serializers.Serializer[Any]):
     """How the selected files of the basket are to travel."""
 
     method = serializers.CharField(default=Method.ZIP, help_text=f"Available: {', '.join(Method.values)}")
+    script = serializers.CharField(
+        default="", allow_blank=True, help_text=f"With method script: {', '.join(EMITTERS)}; bash by default"
+    )
     layout = serializers.CharField(default="nested", help_text="nested (MISSION/observation/file) or flat")
     remove_completed = serializers.BooleanField(
         default=False, help_text="Take the delivered files out of the basket once all of the bundle was sent"
@@ -35,6 +39,12 @@ class PartSerializer(serializers.Serializer[Any]):
     urls = serializers.ListField(child=serializers.URLField(), help_text="All parts, in order")
 
 
+class PackSerializer(serializers.Serializer[Any]):
+    """The files that are to travel together."""
+
+    uri = serializers.ListField(child=serializers.CharField(), help_text="Repeated, one for each file")
+
+
 class CountsSerializer(serializers.Serializer[Any]):
     """requested = delivered + denied + failed + skipped + pending, always; pending is 0 when it has ended."""
 
@@ -54,6 +64,7 @@ class RetrievalSerializer(serializers.Serializer[Any]):
     page = serializers.URLField(help_text="The same for people")
     name = serializers.CharField()
     method = serializers.ChoiceField(Method.choices)
+    script = serializers.CharField(allow_blank=True, help_text="Which one, where that is the method")
     phase = serializers.ChoiceField(Phase.choices)
     counts = CountsSerializer()
     prepared = serializers.IntegerField(help_text="While PENDING: files that were looked at, of `requested`")
@@ -63,7 +74,9 @@ class RetrievalSerializer(serializers.Serializer[Any]):
     bytes_sent = serializers.IntegerField(help_text="Of the bundle, each counted once")
     rate = serializers.FloatField(help_text="Bytes per second while it is being sent, smoothed; else 0")
     seconds_left = serializers.FloatField(allow_null=True, help_text="At that rate; null where it cannot be told")
-    length = serializers.IntegerField(allow_null=True, help_text="Of the bundle; null until it is known")
+    length = serializers.IntegerField(
+        allow_null=True, help_text="Of the bundle; null until it is known, and for scripts"
+    )
     download_url = serializers.URLField(allow_null=True, help_text="null while it cannot be downloaded")
     created = serializers.DateTimeField()
     started = serializers.DateTimeField(allow_null=True)

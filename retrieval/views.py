@@ -13,14 +13,15 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from basket.versions import only_as_seen
 from portal.errors import Problem
 from portal.models import Observation
-from retrieval import accounting, delivery, history, onefile, plan, progress
+from retrieval import accounting, by_uri, delivery, history, onefile, plan, progress, scripted
 from retrieval.answer import Conditions
-from retrieval.current import address_of, basket_of, known_key, lasting_key
+from retrieval.current import address_of, basket_of, known_key, lasting_key, uris_of
 from retrieval.models import Outcome, Phase, Retrieval
 from retrieval.tasks import start
 
@@ -62,7 +63,8 @@ def show(request: HttpRequest, retrieval_id: str) -> HttpResponse:
     download by itself (?start=1); `running`, whether to ask again in a while; `sending` (progress.Progress, None
     unless bytes leave); `parts`, all parts of the request in order (none where it was not split);
     `page` (Paginator page of RetrievalFile, 200 each); `outcome`, the filter ("" for all); `outcomes`, a list of
-    (value, label, number of files); `can_cancel`, `can_retry`; `changes` (history.Changes, None unless ?changes=1).
+    (value, label, number of files); `how_to_run`, the command for a script, blank for the rest; `can_cancel`,
+    `can_retry`; `changes` (history.Changes, None unless ?changes=1).
     """
     retrieval = _found(request, retrieval_id)
     outcome = request.GET.get("outcome", "")
@@ -83,6 +85,7 @@ def show(request: HttpRequest, retrieval_id: str) -> HttpResponse:
         "page": pages.get_page(request.GET.get("page")),
         "outcome": outcome,
         "outcomes": [(one.value, one.label, getattr(retrieval, one.value)) for one in Outcome],
+        "how_to_run": scripted.how_to_run(retrieval),
         "can_cancel": retrieval.phase in {Phase.PENDING, Phase.QUEUED, Phase.EXECUTING},
         "can_retry": retrieval.is_ended and bool(retrieval.failed or retrieval.skipped),
         "changes": history.changes(retrieval, request.user, timezone.now()) if "changes" in request.GET else None,
@@ -99,8 +102,8 @@ def _is_running(retrieval: Retrieval, *, ready: bool) -> bool:
 
 
 def create(request: HttpRequest) -> HttpResponse:
-    """Download the selected files of the basket: fields `method`, `layout`, `remove_completed`, `split`,
-    `part_bytes`."""
+    """Download the selected files of the basket: fields `method`, `script`, `layout`,
+    `remove_completed`, `split`, `part_bytes`."""
     seen = request.POST.get("version", ""), "selected", request.POST.get("saw_selected", "")
     with only_as_seen(basket_of(request), *seen):
         retrieval = plan.freeze(
@@ -108,6 +111,7 @@ def create(request: HttpRequest) -> HttpResponse:
             request.user,
             timezone.now(),
             method=request.POST.get("method", "zip"),
+            script=request.POST.get("script", ""),
             layout=request.POST.get("layout", "nested"),
             remove_completed=_ticked(request, "remove_completed"),
             split=_ticked(request, "split"),
@@ -194,6 +198,14 @@ def file(request: HttpRequest) -> HttpResponseBase:
     )
 
 
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+def bundle_sh(request: HttpRequest) -> HttpResponseBase:
+    """The bash script for files given as repeated `uri` (astroquery's curl_flag); writes nothing down."""
+    wanted = uris_of(request, by_uri.MOST_BYTES)
+    return by_uri.script(wanted, request.user, timezone.now(), head=request.method == "HEAD")
+
+
 def _conditions(request: HttpRequest) -> Conditions:
     return Conditions(
         range=request.headers.get("Range", ""),
@@ -211,7 +223,8 @@ def _begun(retrieval: Retrieval, *, stay: bool = True) -> HttpResponse:
     start(retrieval)
     if not history.is_ready(retrieval):
         return SeeOther(_page(retrieval))
-    if not stay or retrieval.denied or retrieval.failed or retrieval.split_id:
-        # The page names what will not come, or the other parts, and begins the download by itself.
+    if not stay or retrieval.denied or retrieval.failed or retrieval.split_id or retrieval.script:
+        # The page names what will not come, or the other parts, or how a script is run, and begins the download by
+        # itself.
         return SeeOther(f"{_page(retrieval)}?start=1")
     return SeeOther(reverse("retrieval:download", args=[retrieval.pk]))

@@ -41,6 +41,17 @@ def guard(event: str, args: tuple[object, ...]) -> None:
         raise NetworkForbidden(f"A test may only talk to this machine, not to {host!r}.")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What takes too long for every day."""
+    parser.addoption("--campaign", action="store_true", help="the long form of the tests that have one")
+
+
+@pytest.fixture(scope="session")
+def campaign(request: pytest.FixtureRequest) -> bool:
+    """Whether the long form is wanted: ten thousand names, a hundred kills."""
+    return bool(request.config.getoption("--campaign"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Close the network for the rest of the process."""
     sys.addaudithook(guard)

@@ -183,7 +183,7 @@ def test_a_basket_that_was_never_stored_has_nothing_selected() -> None:
         freeze(Basket())
 
 
-@pytest.mark.parametrize("method", ["script", "batch", ""])
+@pytest.mark.parametrize("method", ["tgz", "batch", ""])
 def test_a_method_that_does_not_exist_yet_is_refused_with_those_that_do(basket: Basket, method: str) -> None:
     with pytest.raises(
         Problem, match=rf"method={method} is not available here. Available: zip, tar, tar.gz"

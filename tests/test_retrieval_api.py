@@ -90,7 +90,8 @@ def test_what_cannot_be_is_refused_with_the_field_at_fault(
 ) -> None:
     archive.file("jw1_i2d.fits", b"x" * 100)
     basket_of(alice, archive)
-    assert error_of(post(signed_in, method="script"), 422)["field"] == "method"
+    assert error_of(post(signed_in, method="pigeon"), 422)["field"] == "method"
+    assert error_of(post(signed_in, method="script", script="fish"), 422)["field"] == "script"
     assert error_of(post(signed_in, layout="heap"), 422)["field"] == "layout"
     assert "remove_completed" in error_of(post(signed_in, remove_completed="perhaps"), 400)["message"]
     settings.STREAM_LIMIT_BYTES = 10

@@ -137,3 +137,7 @@ class Archive(Protocol):
     def locate(self, uris: Sequence[str]) -> dict[str, StoredBytes]:
         """Where the bytes of the files lie; a file without bytes is left out."""
         ...
+
+    def address(self, uri: str) -> str | None:
+        """The URL, percent-encoded, at which the archive's own servers give the bytes; None where ours do."""
+        ...

@@ -72,6 +72,10 @@ class LocalArchive:
             found |= {uri: StoredBytes(*values) for uri, *values in rows}
         return found
 
+    def address(self, uri: str) -> None:
+        """None: its bytes come from us."""
+        del uri
+
 
 def matching(archive: str, criteria: Criteria) -> QuerySet[models.Observation]:
     """The observations of an archive that may match: a cone still has to be tested against each footprint."""
