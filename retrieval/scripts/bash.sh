@@ -682,10 +682,30 @@ JUDGE='
         gsub(/^[ \t]+|[ \t]+$/, "", value)
         return value
     }
+    function instant(date,   n, part, month, year) { # RFC 9110 5.6.7, in seconds since some day long ago
+        n = split(date, part, /[ :]+/)
+        month = (index("JanFebMarAprMayJunJulAugSepOctNovDec", part[3]) + 2) / 3
+        if (n < 7 || part[3] == "" || month < 1 || month != int(month)) return 0
+        year = part[4]
+        if (month <= 2) { year--; month += 12 }
+        return (365 * year + int(year / 4) - int(year / 100) + int(year / 400) + int((153 * month - 457) / 5) + part[2]) * 86400 + part[5] * 3600 + part[6] * 60 + part[7]
+    }
+    function until(date,   now, said, clock) { # by the clock of the server, which dates its answers, else by ours
+        if (!instant(date)) return 0
+        now = instant(header("date"))
+        if (!now) {
+            clock = "date +%s"
+            clock | getline said
+            close(clock)
+            now = instant("Thu, 01 Jan 1970 00:00:00 GMT") + said
+        }
+        return instant(date) - now
+    }
     function hold(   seconds) {
         held = 1
         seconds = header("retry-after")
-        if (seconds ~ /^[0-9]+$/ && seconds + 0 > longest + 0) longest = seconds + 0
+        if (seconds !~ /^[0-9]+$/) seconds = until(seconds)
+        if (seconds + 0 > longest + 0) longest = seconds + 0
     }
     function is_page(   kind) {
         kind = tolower($7)
