@@ -47,12 +47,18 @@ def show(request: HttpRequest) -> HttpResponse:
     state = _remembered(request)
     if _pairs(request.META.get("QUERY_STRING", "")) != _pairs(state.query()):
         return HttpResponseRedirect(address(state))
-    context = panels.panels(basket_of(request), state, request.user, timezone.now(), settings.STREAM_LIMIT_BYTES)
+    context = context_of(request, state)
     for sentence in panels.unknown_values(state, context["facets"]):
         messages.warning(request, sentence)
-    context |= _beside(request, state)
     context["messages"] = list(messages.get_messages(request))  # shown, and said with the new counts
     return render(request, "basket/show.html", context)
+
+
+def context_of(request: HttpRequest, state: PageState) -> dict[str, Any]:
+    """Everything that basket/show.html shows of a state, but for the messages."""
+    limit = settings.STREAM_LIMIT_BYTES
+    shown = panels.panels(basket_of(request), state, request.user, timezone.now(), limit)
+    return shown | _beside(request, state)
 
 
 @require_safe
