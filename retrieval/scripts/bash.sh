@@ -512,6 +512,13 @@ start() { # sets curl to work on LIST; 1: there is nothing to ask for in it
     CURL=$!
 }
 
+# Nobody asks before this moment (seconds since 1970), unless another answer named a later one.
+hold_until() {
+    now_held=0
+    [ ! -s "$S/hold" ] || read -r now_held <"$S/hold"
+    [ "$1" -le "${now_held:-0}" ] || printf '%s\n' "$1" >"$S/hold"
+}
+
 run_curl() {
     # Who says "too many requests", or no longer takes the token, is not sent the rest of the list.
     patience=--silent
@@ -558,7 +565,7 @@ judge() { # the work lines in $1, whose files lie in $2 under their numbers (alo
         case $word in
             drop) rm -f -- "$P/$value.part" "$P/$value.tag" ;;
             again) put_off "$value" ;;
-            hold) printf '%s\n' $(($(date +%s) + value)) >"$S/hold" ;;
+            hold) hold_until $(($(date +%s) + value)) ;;
             full) : >"$S/full" && : >"$S/stop" ;;
         esac
     done <"$S/$W.said"
