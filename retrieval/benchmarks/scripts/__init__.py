@@ -30,6 +30,9 @@ RACES = ((SMALL, 4, 7), (SMALL, 16, 25), (LARGE, 1, 0), (LARGE, 4, 5), (LARGE, 8
 
 PACKED_GOAL = 60
 
+LAUNCH = "import django, runpy, sys; django.setup(); runpy.run_module(sys.argv.pop(1), run_name='__main__')"
+"""This package knows Django's models, so a module of it cannot be run before Django is set up."""
+
 
 def figures(*, quick: bool) -> Iterator[Figure]:
     """Yield how many times faster the scripts are: small files, large ones, and small ones in packs of a Skybasket."""
@@ -135,7 +138,7 @@ def far_away(port: int) -> Iterator[str]:
 @contextmanager
 def started(module: str, *arguments: str) -> Iterator[int]:
     """Run a module of this package for a while; it says its port first."""
-    command = [sys.executable, "-m", f"{__name__}.{module}", *arguments]
+    command = [sys.executable, "-c", LAUNCH, f"{__name__}.{module}", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own words
         assert process.stdout is not None
         try:
