@@ -84,8 +84,9 @@ def locate(basket: Basket, path: str) -> Place:
 
 def _item(basket: Basket, mission: int, path: str, component: str) -> Item:
     archive, _, obsid = decode(component).partition(":")
-    among = items_of(basket).filter(observation__archive=archive, observation__obsid=obsid, mission=mission)
-    found = items.read(among)
+    # Two statements by unique keys: joined, the planner may read every item of the basket.
+    key = Observation.objects.filter(archive=archive, obsid=obsid).values_list("pk", flat=True).first()
+    found = items.read(items_of(basket).filter(observation=key, mission=mission)) if key is not None else []
     if not found:
         raise unknown(path)
     return found[0]

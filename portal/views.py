@@ -14,10 +14,12 @@ from portal.errors import Problem
 from portal.forms import SearchForm, collections
 from portal.models import Observation, Product
 from portal.results import page_of
+from portal.room import with_room
 from portal.search import NOT_COLUMNS, Results, parse
 
 
 @require_safe
+@with_room
 def search(request: HttpRequest) -> HttpResponse:
     """The search page. Context: `form`, `found` (portal.results.Found, None before a search). Unknown names in the
     address are left aside: a link from elsewhere may carry its own."""

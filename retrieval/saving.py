@@ -54,7 +54,8 @@ def saving(basket: Basket) -> Saving:
         cells = cube_of(stored).cells
         files = int(cells["selected_files"].sum())
         sizes = cells["selected_bytes"].sum(axis=0)
-        known = _measured(stored, files) if 0 < files <= FEW else None
+        few = 0 < files <= FEW and stored.observations <= FEW
+        known = _measured(stored, files) if few and PackedSize.objects.exists() else None
     if known is not None:
         return known
     present = np.flatnonzero(sizes)

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from basket.versions import only_as_seen
 from portal.errors import Problem
 from portal.models import Observation
+from portal.room import with_room
 from retrieval import accounting, by_uri, delivery, history, onefile, plan, progress, scripted
 from retrieval.answer import Conditions
 from retrieval.current import address_of, basket_of, known_key, lasting_key, uris_of
@@ -45,6 +46,7 @@ def _found(request: HttpRequest, retrieval_id: str) -> Retrieval:
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@with_room
 def index(request: HttpRequest) -> HttpResponse:
     """The download history. Context: `page` (Paginator page of Retrieval, newest first, 50 each). POST: `create`."""
     if request.method == "POST":
@@ -55,6 +57,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_safe
+@with_room
 def show(request: HttpRequest, retrieval_id: str) -> HttpResponse:
     """One retrieval. Context:
 

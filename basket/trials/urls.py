@@ -12,11 +12,13 @@ from django.urls import path
 
 from basket.views.asking import state_of
 from basket.views.manager import context_of
+from portal.room import with_room
 from portal.urls import urlpatterns as site
 
 FLOOR: Final[dict[str, dict[str, Any]]] = {}
 
 
+@with_room
 def floor(request: HttpRequest) -> HttpResponse:
     """The page of that address as it was when it was first asked for."""
     query = request.META["QUERY_STRING"]

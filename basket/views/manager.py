@@ -29,6 +29,7 @@ from basket.views.asking import address, back, basket_of, key_of, next_or, state
 from portal.errors import Problem
 from portal.models import Observation
 from portal.quantities import counted, format_size
+from portal.room import with_room
 from portal.search import matching
 from portal.streaming import in_threads
 from portal.tables import FORMATS
@@ -39,6 +40,7 @@ LISTED = 12
 
 @require_safe
 @never_cache
+@with_room
 def show(request: HttpRequest) -> HttpResponse:
     """The page. An address that is not in its one form is led to it: equal states have equal addresses.
 

@@ -21,6 +21,7 @@ from basket.merging import Joined
 from basket.views.asking import basket_of, next_or, state_of
 from portal.errors import Problem
 from portal.quantities import counted
+from portal.room import with_room
 
 
 @require_safe
@@ -54,6 +55,7 @@ def revoke(request: HttpRequest, share: int) -> HttpResponse:
 
 @require_safe
 @never_cache
+@with_room
 def show(request: HttpRequest, token: str) -> HttpResponse:
     """A basket as somebody shared it, for reading; its state is the address, as in the Download Manager."""
     shared, state, now = sharing.opened(token), state_of(request, mrp_default=False), timezone.now()

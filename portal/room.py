@@ -1,0 +1,29 @@
+"""Room on the interpreter's stack for pages whose templates nest deeply.
+
+CPython 3.11 keeps its frames in chunks of 16 kB, maps a new chunk when a call does not fit into the last one, and
+unmaps it on return. A template that calls thousands of small functions just at such a border maps and unmaps a chunk
+for each: measured on the Download Manager, 3,200 page faults and two fifths of the time of a page.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec
+
+from django.http import HttpRequest, HttpResponse
+
+P = ParamSpec("P")
+
+SLOTS: Final = 66_000
+"""Of 8 bytes: the chunk is then 1 MB, and as much as this is left for what is called. Untouched, it takes no memory."""
+
+
+def with_room(
+    view: Callable[Concatenate[HttpRequest, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """The view, called from a frame so large that everything below it lies in one chunk."""
+
+    def roomy(request: HttpRequest, /, *arguments: P.args, **named: P.kwargs) -> HttpResponse:
+        return view(request, *arguments, **named)
+
+    roomy.__code__ = roomy.__code__.replace(co_stacksize=SLOTS)
+    return wraps(view)(roomy)
