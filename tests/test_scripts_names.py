@@ -120,4 +120,5 @@ def test_the_terminal_sees_printable_characters_only(survived: Survived) -> None
     said = survived.done.said + survived.done.warned
     assert {one for one in said if not one.isprintable()} <= {"\n"}
     assert survived.missing
-    assert [path for path in survived.missing if told(Path(path).name) not in told(said)] == []
+    untold = [path for path in survived.missing if told(Path(path).name) not in told(said)]
+    assert not untold or "more: the manifests list them all." in said  # of hundreds the first ones
